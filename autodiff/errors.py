@@ -1,0 +1,53 @@
+"""Every error and warning of the library: one base class, each also the built-in a NumPy user expects."""
+
+
+class AutodiffError(Exception):
+    """Base class of all errors raised by autodiff."""
+
+
+class GraphError(AutodiffError, ValueError):
+    """A graph is used wrongly: a Variable of another graph, or something that is not a Variable."""
+
+
+class ShapeError(AutodiffError, ValueError):
+    """Shapes, axes or sizes do not fit the operation."""
+
+
+class DTypeError(AutodiffError, TypeError):
+    """A dtype cannot be used here (object, string, an integer array to differentiate)."""
+
+
+class ArgumentError(AutodiffError, ValueError):
+    """An argument has the wrong value, shape, dtype or number."""
+
+
+class IndexRangeError(AutodiffError, IndexError):
+    """An index or a label lies outside the axis it addresses."""
+
+
+class UndefinedDerivativeError(AutodiffError, TypeError):
+    """A gradient arrived at a result that has no derivative (argmax, a conversion to integers)."""
+
+
+class ConcretizationError(AutodiffError, TypeError):
+    """A value was looked at where only the graph exists."""
+
+
+class PolicyError(AutodiffError, ValueError):
+    """A memory policy is unknown or has impossible parameters."""
+
+
+class PlanError(AutodiffError, ValueError):
+    """A planning problem or a schedule is malformed; the message names the node or step."""
+
+
+class BudgetError(AutodiffError, MemoryError):
+    """A byte budget cannot be met: "impossible" (below a bound) or "not found"."""
+
+
+class ArenaError(AutodiffError, MemoryError):
+    """The memory a program needs could not be had; the message names the bytes."""
+
+
+class GradientWarning(UserWarning):
+    """A traced value left the graph, so its gradient is lost."""
