@@ -178,7 +178,8 @@ class Pair:
 
 
 def _sigmoid(a):
-    return 1 / (1 + np.exp(-a))
+    with np.errstate(over="ignore"):  # 1 / inf is the right 0
+        return 1 / (1 + np.exp(-a))
 
 
 IDENTITY = Pair(lambda a: a, np.ones_like)

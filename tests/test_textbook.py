@@ -98,6 +98,13 @@ def test_relu_equals_central_differences_away_from_zero():
     check(one(tb.relu), [[-2.0, -0.5, 0.25, 3.0]], 1e-6, 1e-8)
 
 
+def test_sigmoid_saturates_without_a_warning():
+    x = np.float32([-200, 0, 200])
+    z, (g,) = gradients(one(tb.sigmoid), [x], np.ones(3))
+    np.testing.assert_array_equal(z, np.float32([0, 0.5, 1]))
+    np.testing.assert_array_equal(g, np.float32([0, 0.25, 0]))
+
+
 def test_conventions_at_ties():
     assert gradients(one(tb.relu), [0.0])[1][0] == 0
     assert gradients(one(tb.maximum), [1.5, 1.5])[1] == [0.5, 0.5]
