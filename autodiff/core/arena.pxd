@@ -1,0 +1,18 @@
+"""The pool of arenas: `lease` for the executor."""
+
+
+cdef struct Block:
+    char* base              # start of what the system gave, guard zone included
+    size_t nbytes           # bytes an arena may use; guard zones come on top
+    Block* next             # next idle block of the pool
+
+
+cdef class Arena:
+    cdef Block* block                   # NULL once released
+    cdef char* data                     # first byte, at a multiple of 64; NULL once released
+    cdef readonly Py_ssize_t nbytes     # bytes asked for
+
+    cpdef release(self)
+
+
+cpdef Arena lease(Py_ssize_t nbytes)
