@@ -1,0 +1,124 @@
+"""Policies: what a user asks of a plan. They decide nothing about arrays and hold no state."""
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from autodiff.errors import PolicyError
+from autodiff.planning.solve import check_every, solve, unknown
+
+
+@dataclass(frozen=True)
+class Store:
+    """Ask for the fewest operations: everything is computed once and kept while needed (eq. 6.52).
+
+    Examples
+    --------
+    >>> from autodiff.planning import Problem, Store
+    >>> Store().schedule(Problem([8], [1], [[]], [0])).cost
+    1
+    """
+
+    def schedule(self, problem):
+        """Plan the problem: a `Schedule`."""
+        return solve(problem, method="store")
+
+
+@dataclass(frozen=True)
+class Recompute:
+    """Ask for the fewest stored values: what the last sweep reads is recomputed (eq. 6.53).
+
+    The time of a chain of n grows as n², its forward values take O(1) bytes.
+    """
+
+    def schedule(self, problem):
+        """Plan the problem: a `Schedule`."""
+        return solve(problem, method="recompute")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Ask for something between: keep every k-th state, recompute the segments between.
+
+    Parameters
+    ----------
+    every : int, optional
+        k, from 1; √ of the number of states when not given (at most one extra forward run).
+
+    Raises
+    ------
+    PolicyError
+        When `every` is not an int of at least 1.
+    """
+
+    every: int | None = None
+
+    def __post_init__(self):
+        if self.every is not None:
+            object.__setattr__(self, "every", check_every(self.every))
+
+    def __repr__(self):
+        return "Checkpoint()" if self.every is None else f"Checkpoint(every={self.every})"
+
+    def schedule(self, problem):
+        """Plan the problem: a `Schedule`."""
+        return solve(problem, method="checkpoint", every=self.every)
+
+
+_BY_NAME = {"store": Store, "recompute": Recompute, "checkpoint": Checkpoint}
+_DEFAULT = Store()
+_current = ContextVar("autodiff_policy", default=_DEFAULT)
+
+
+def as_policy(policy=None):
+    """Make a policy of what a user writes.
+
+    Parameters
+    ----------
+    policy : Store, Recompute, Checkpoint, "store", "recompute", "checkpoint" or None
+        None means the policy of the enclosing `use_policy`, else `Store()`.
+
+    Raises
+    ------
+    PolicyError
+        When it is none of these.
+
+    Examples
+    --------
+    >>> from autodiff.planning import as_policy
+    >>> as_policy("checkpoint"), as_policy(None)
+    (Checkpoint(), Store())
+    """
+    if policy is None:
+        return _current.get()
+    if isinstance(policy, tuple(_BY_NAME.values())):
+        return policy
+    if isinstance(policy, str):
+        if policy in _BY_NAME:
+            return _BY_NAME[policy]()
+        raise PolicyError(unknown("policy", policy, list(_BY_NAME)))
+    if isinstance(policy, type) and policy in _BY_NAME.values():
+        raise PolicyError(f"{policy.__name__} is a class; write {policy.__name__}()")
+    raise PolicyError(
+        f"a policy is Store(), Recompute(), Checkpoint(every=k) or one of "
+        f"{', '.join(map(repr, _BY_NAME))}, not {policy!r}"
+    )
+
+
+@contextmanager
+def use_policy(policy):
+    """Set the policy that `policy=None` means within a `with` block, in this thread or task.
+
+    Examples
+    --------
+    >>> from autodiff.planning import as_policy, use_policy
+    >>> with use_policy("recompute"):
+    ...     print(as_policy(None))
+    Recompute()
+    """
+    policy = as_policy(policy)
+    token = _current.set(policy)
+    try:
+        yield policy
+    finally:
+        _current.reset(token)
