@@ -1,0 +1,201 @@
+"""Elementwise operations: promotion, broadcasting and casts while tracing.
+
+A Python scalar is weak (NEP 50): it takes the dtype of what it meets. A conversion is a node of
+its own, so a kernel only ever sees one combination of dtypes that NumPy has a loop for.
+"""
+
+import numpy as np
+
+from libc.stdint cimport int32_t
+
+from ..errors import DTypeError, GraphError, ShapeError
+
+from .graph cimport FLAG_WEAK, Graph, Operation, Variable, dtype_number, type_dtypes
+
+cdef enum:
+    WEAK_BOOL = 32                # codes beyond NumPy's type numbers: Python's own scalars
+    WEAK_INT = 33
+    WEAK_FLOAT = 34
+    ARRAY = 64                    # not a Variable: to be captured
+
+cdef dict weak_types = {WEAK_BOOL: bool, WEAK_INT: int, WEAK_FLOAT: float}
+cdef Operation cast_operation = None
+
+
+def set_cast(Operation op):
+    """Tell the core which operation converts dtypes."""
+    global cast_operation
+    cast_operation = op
+
+
+cdef tuple broadcast(tuple a, tuple b):
+    """The shape of a result whose operands have shapes `a` and `b`; None if they do not fit."""
+    cdef Py_ssize_t na = len(a), nb = len(b), k
+    if a is b or nb == 0:
+        return a
+    if na == 0:
+        return b
+    if a == b:
+        return a
+    if na < nb:
+        a, b, na, nb = b, a, nb, na
+    out = list(a)
+    for k in range(nb):
+        p, q = a[na - nb + k], b[k]
+        if p != q:
+            if p == 1:
+                out[na - nb + k] = q
+            elif q != 1:
+                return None
+    return tuple(out)
+
+
+cdef int32_t cast(Graph graph, int32_t index, int dtype) except -1:
+    """The node of `index` converted to `dtype`; itself where it has that dtype."""
+    cdef int32_t inputs[1]
+    if graph.nodes[index].dtype == dtype and not graph.nodes[index].flags & FLAG_WEAK:
+        return index
+    inputs[0] = index
+    return graph.append(cast_operation, 1, inputs, <tuple> graph.nodes[index].shape, dtype, 0, 0)
+
+
+cdef class Elementwise(Operation):
+    """An operation that acts element by element, with one linear action on g per input.
+
+    `action(g, y, *inputs)` is g times the partial derivative, in Variables; the Jacobian is
+    diagonal, so the same action carries a tangent forward.
+    """
+
+    def __init__(self, str name, int n_inputs, tuple actions, ufunc=None, loop=None,
+                 resolve=None, rewrite=None, derivative=None):
+        if derivative is None:
+            derivative = bytes([action is not None for action in actions])
+        super().__init__(name, derivative)
+        self.n_inputs = n_inputs
+        self.actions = actions
+        self.ufunc = ufunc
+        self.loop = loop if loop is not None else ufunc
+        self.resolve = resolve or (lambda *given: ufunc.resolve_dtypes(given + (None,)))
+        self.rewrite = rewrite
+        self.resolved = {}
+
+    def __call__(self, *args):
+        """Apply the operation; NumPy computes at once where no argument is a Variable."""
+        cdef int n = len(args)
+        if n != self.n_inputs:
+            raise TypeError(f"{self.name} takes {self.n_inputs} arguments, {n} were given")
+        result = self.apply(n, args[0], args[1] if n > 1 else None, args[2] if n > 2 else None)
+        if result is NotImplemented:
+            kinds = ", ".join([type(arg).__name__ for arg in args])
+            raise DTypeError(f"{self.name} cannot take arguments of types {kinds}")
+        return result
+
+    def bprop(self, int position, g, y, *inputs):
+        """The vector-Jacobian product towards one input (eq. 6.54)."""
+        return self.actions[position](g, y, *inputs)
+
+    cdef object binary(self, object a, object b):
+        return self.apply(2, a, b, None)
+
+    cdef object apply(self, int n, object a, object b, object c):
+        """Trace one application on `n` of the three arguments, at least one a Variable."""
+        cdef int codes[3]
+        cdef int32_t inputs[3]
+        cdef list args = [a, b, c]
+        cdef Graph graph = None
+        cdef Variable v
+        cdef int j, out_flags = FLAG_WEAK
+        cdef tuple shape, resolved
+        if self.rewrite is not None:
+            other = self.rewrite(a, b)
+            if other is not None:
+                return other
+        for j in range(n):
+            if type(args[j]) is Variable:
+                v = <Variable> args[j]
+                if graph is None:
+                    graph = v.graph
+                elif v.graph is not graph:
+                    raise GraphError(
+                        f"{self.name}: its arguments belong to different graphs"
+                        f"{graph.here()}; make them in one `with ad.Graph():`")
+        if graph is None:
+            raise GraphError(f"{self.name}: no argument is a Variable")
+        for j in range(n):
+            if type(args[j]) is Variable:
+                v = <Variable> args[j]
+                inputs[j] = v.index
+                if graph.nodes[v.index].flags & FLAG_WEAK:
+                    codes[j] = WEAK_FLOAT
+                else:
+                    codes[j] = graph.nodes[v.index].dtype
+                    out_flags = 0
+            elif type(args[j]) is float:
+                codes[j] = WEAK_FLOAT
+            elif type(args[j]) is int:
+                codes[j] = WEAK_INT
+            elif type(args[j]) is bool:
+                codes[j] = WEAK_BOOL
+            else:
+                array = as_operand(args[j])
+                if array is None:
+                    return NotImplemented
+                args[j] = array
+                codes[j] = ARRAY + dtype_number(array.dtype, f"{self.name}: argument {j + 1}")
+                out_flags = 0
+        resolved = self.promote(n, codes, graph)
+        for j in range(n):
+            if type(args[j]) is Variable:
+                if graph.nodes[inputs[j]].dtype != <int> resolved[j]:
+                    inputs[j] = cast(graph, inputs[j], resolved[j])
+            elif codes[j] < ARRAY:
+                inputs[j] = graph.literal(args[j], resolved[j])
+            else:
+                inputs[j] = graph.capture(args[j])
+                if graph.nodes[inputs[j]].dtype != <int> resolved[j]:
+                    inputs[j] = cast(graph, inputs[j], resolved[j])
+        shape = <tuple> graph.nodes[inputs[0]].shape
+        for j in range(1, n):
+            shape = broadcast(shape, <tuple> graph.nodes[inputs[j]].shape)
+            if shape is None:
+                shapes = " and ".join([str(<tuple> graph.nodes[inputs[k]].shape)
+                                       for k in range(n)])
+                raise ShapeError(
+                    f"{self.name}: shapes {shapes} cannot be broadcast together{graph.here()}")
+        return graph.handle(graph.append(self, n, inputs, shape, resolved[n], 0, out_flags))
+
+    cdef tuple promote(self, int n, int* codes, Graph graph):
+        """Input and output type numbers for operands of these codes, by NumPy's own rules."""
+        cdef int j
+        cdef long packed = 0
+        for j in range(n):
+            packed = (packed << 8) | (codes[j] & 63)
+        found = self.resolved.get(packed)
+        if found is not None:
+            return <tuple> found
+        given = [weak_types.get(codes[j] & 63) or type_dtypes[codes[j] & 63] for j in range(n)]
+        dtypes = given
+        if all([type(dtype) is type for dtype in given]):
+            dtypes = [np.dtype(dtype) for dtype in given]
+        try:
+            result = self.resolve(*dtypes)
+            found = tuple([dtype_number(dtype, self.name) for dtype in result])
+        except TypeError as error:
+            names = ", ".join([getattr(dtype, "name", None) or dtype.__name__ for dtype in given])
+            raise DTypeError(
+                f"{self.name} is not defined for {names}{graph.here()}: convert with "
+                ".astype(float)") from error
+        self.resolved[packed] = found
+        return <tuple> found
+
+
+def as_operand(value):
+    """`value` as an array a Variable can meet, or None for what is not one."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        if type(value) is np.matrix or isinstance(value, np.ma.MaskedArray):
+            raise DTypeError(f"{type(value).__name__} is not supported: pass a plain array")
+        return np.asarray(value)
+    if isinstance(value, (list, tuple)):
+        array = np.asarray(value)
+        return None if array.dtype == object else array
+    return None

@@ -1,0 +1,118 @@
+"""Kernels and inner loops, found by name when a program is built.
+
+A ufunc's inner loop can be called without the GIL through PyUFuncObject.functions[i], chosen by
+its `types` string; so every ufunc of NumPy and SciPy is an operation for the price of its rule.
+BLAS is loaded with the first product (importing scipy.linalg costs 0.2 s).
+"""
+
+import numpy as np
+
+from cpython.pycapsule cimport PyCapsule_GetName, PyCapsule_GetPointer
+from libc.stdint cimport int64_t
+
+cdef extern from "call.h":
+    ctypedef struct PyUFuncObject:
+        int nin
+        int nout
+        int ntypes
+        const char* types
+        PyUFuncGenericFunction* functions
+        void** data
+
+cdef extern from "matmul.h" nogil:
+    ctypedef struct NamedLoop:
+        pass
+    ctypedef struct NamedKernel:
+        Kernel kernel
+        Prepare prepare
+    const NamedLoop* own_loops
+    const NamedLoop* casts
+    PyUFuncGenericFunction find_named(const NamedLoop*, const char*)
+    const NamedKernel* c_find_kernel "find_kernel"(const char*)
+    int matmul(const Call*, char**, Run*) noexcept
+    int fits_blas(const int64_t*, int64_t, int)
+    void* sgemm
+    void* dgemm
+    void* sgemv
+    void* dgemv
+
+CAST_LETTERS = ["o", "b", "ub", "h", "uh", "i", "ui", "l", "ul", "q", "uq", "f", "d"]
+cdef bint blas_loaded = False
+
+
+cdef void* blas_function(dict exported, str name) except NULL:
+    capsule = exported[name]
+    return PyCapsule_GetPointer(capsule, PyCapsule_GetName(capsule))
+
+
+cdef int load_blas() except -1:
+    """Take BLAS from SciPy, once."""
+    global blas_loaded, sgemm, dgemm, sgemv, dgemv
+    if blas_loaded:
+        return 0
+    from scipy.linalg import cython_blas
+    exported = cython_blas.__pyx_capi__
+    sgemm = blas_function(exported, "sgemm")
+    dgemm = blas_function(exported, "dgemm")
+    sgemv = blas_function(exported, "sgemv")
+    dgemv = blas_function(exported, "dgemv")
+    blas_loaded = True
+    return 0
+
+
+cdef bint blas_reads(const int64_t* layout, int64_t itemsize, bint is_first) noexcept nogil:
+    """Whether a product can read this operand as it lies, transposed or not."""
+    return fits_blas(layout, itemsize, is_first)
+
+
+cdef int find_kernel(str name, Kernel* kernel, Prepare* prepare) except -1:
+    """The kernel registered under `name`."""
+    cdef const NamedKernel* found
+    prepare[0] = NULL
+    if name == "matmul":
+        load_blas()
+        kernel[0] = matmul
+        return 0
+    found = c_find_kernel(name.encode())
+    if found == NULL:
+        raise LookupError(f"there is no kernel {name!r}")
+    kernel[0] = found.kernel
+    prepare[0] = found.prepare
+    return 0
+
+
+cdef int find_loop(object source, tuple numbers, PyUFuncGenericFunction* loop,
+                   void** data) except -1:
+    """The inner loop of a ufunc, or an own loop by name, for these type numbers."""
+    cdef PyUFuncObject* ufunc
+    cdef int i, j, width
+    data[0] = NULL
+    if isinstance(source, np.ufunc):
+        ufunc = <PyUFuncObject*> <void*> source
+        width = ufunc.nin + ufunc.nout
+        for i in range(ufunc.ntypes):
+            for j in range(width):
+                if ufunc.types[i * width + j] != <int> numbers[j]:
+                    break
+            else:
+                loop[0] = ufunc.functions[i]
+                data[0] = ufunc.data[i]
+                return 0
+        raise LookupError(f"{source} has no loop for type numbers {numbers}")
+    if source == "cast":
+        letters = [CAST_LETTERS[number] for number in numbers]
+        name = ">".join(letters)
+        loop[0] = find_named(casts, name.encode())
+    elif source in ("copy", "where"):
+        size = np.dtype(type_character(numbers[len(numbers) - 1])).itemsize
+        loop[0] = find_named(own_loops, f"{source}:{size}".encode())
+    else:
+        loop[0] = find_named(own_loops, f"{source}:{type_character(numbers[0])}".encode())
+    if loop[0] == NULL:
+        raise LookupError(f"there is no loop {source!r} for type numbers {numbers}")
+    return 0
+
+
+def type_character(int number):
+    """NumPy's one-letter code of a type number."""
+    return "?bBhHiIlLqQfd"[number]

@@ -1,0 +1,394 @@
+"""Regions: the part of a graph that outputs need, cut into pieces that run in one pass.
+
+Here one operation is one region. Layouts are fixed at this point, before any plan: a value is a
+C-contiguous buffer or a view of one (0 bytes), and where an operation cannot read a view a copy
+(`pack`) is a region of its own, visible to the plan. The policy is not known here.
+"""
+
+import numpy as np
+
+from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Realloc
+from libc.stdint cimport int8_t, int32_t, int64_t
+
+from ..errors import GraphError
+
+from .elementwise cimport Elementwise
+from .graph cimport Graph, Node, Operation, Variable, operations, type_dtypes
+from .kernels cimport blas_reads
+
+cdef Operation copy_operation = None
+for _number, _dtype in enumerate(type_dtypes):
+    itemsizes[_number] = _dtype.itemsize if _dtype is not None else 0
+
+
+def set_copy(Operation op):
+    """Tell the core which operation copies a view into a contiguous buffer."""
+    global copy_operation
+    copy_operation = op
+
+
+cdef int grow(void** p, int32_t* room, int32_t wanted, size_t size) except -1:
+    if wanted <= room[0]:
+        return 0
+    cdef int32_t more = 2 * room[0] + wanted + 32
+    cdef void* new = PyMem_Realloc(p[0], more * size)
+    if new == NULL:
+        raise MemoryError("no memory for the regions of a program")
+    p[0] = new
+    room[0] = more
+    return 0
+
+
+cdef class Regions:
+    """The regions that compute `outputs` from `inputs`; inputs may be any nodes of the graph.
+
+    `strides` gives for each input the byte strides of the array it will get, or None for a
+    C-contiguous one.
+    """
+
+    def __cinit__(self):
+        self.contiguous = {}
+        self.packs = {}
+        self.outputs = []
+        self.arguments = []
+        self.constants = []
+        self.regions = []
+
+    def __dealloc__(self):
+        PyMem_Free(self.values)
+        PyMem_Free(self.inputs)
+        PyMem_Free(self.pool)
+
+    def __init__(self, Graph graph, list outputs, list inputs, tuple strides=None):
+        cdef Variable x
+        cdef int32_t v, value, j, last
+        cdef int32_t* value_of = NULL
+        cdef int8_t* needed = NULL
+        self.graph = graph
+        last = max([(<Variable> y).index for y in outputs + inputs])
+        needed = <int8_t*> PyMem_Calloc(last + 1, 1)
+        value_of = <int32_t*> PyMem_Calloc(last + 1, sizeof(int32_t))
+        try:
+            if needed == NULL or value_of == NULL:
+                raise MemoryError("no memory for the regions of a program")
+            self.trace_back(outputs, inputs, needed, last)
+            for j, x in enumerate(inputs):
+                if value_of[x.index]:
+                    raise GraphError(f"{x!r} is given twice as an input of a program")
+                value = self.add_argument(x, None if strides is None else strides[j])
+                value_of[x.index] = value + 1
+            for v in range(last + 1):
+                if needed[v] and not value_of[v]:
+                    value_of[v] = self.lower(v, value_of) + 1
+            for x in outputs:
+                self.outputs.append(self.own_buffer(value_of[x.index] - 1))
+        finally:
+            PyMem_Free(needed)
+            PyMem_Free(value_of)
+
+    cdef int trace_back(self, list outputs, list inputs, int8_t* needed, int32_t last) except -1:
+        """Mark the ancestors of the outputs, not beyond the inputs."""
+        cdef int32_t v, j
+        cdef Node* node
+        for x in outputs:
+            needed[(<Variable> x).index] = 1
+        for x in inputs:
+            needed[(<Variable> x).index] |= 2
+        for v in range(last, -1, -1):
+            if needed[v] == 1:
+                node = &self.graph.nodes[v]
+                for j in range(node.n_inputs):
+                    needed[self.graph.sources[node.first_edge + j]] |= 1
+        for v in range(last + 1):
+            needed[v] = needed[v] == 1
+        return 0
+
+    # ---- values -------------------------------------------------------------------------------
+
+    cdef int32_t add_value(self, int32_t node, int32_t op, int8_t base, int8_t dtype,
+                           int64_t layout) except -1:
+        cdef Value* value
+        cdef int64_t d, n = 1, reach = 0
+        cdef int64_t* at = self.pool + layout
+        grow(<void**> &self.values, &self.value_room, self.n_values + 1, sizeof(Value))
+        value = &self.values[self.n_values]
+        value.node = node
+        value.op = op
+        value.root = self.n_values
+        value.slot = -1
+        value.first_input = self.n_inputs
+        value.n_inputs = 0
+        value.base = base
+        value.dtype = dtype
+        value.offset = 0
+        value.layout = layout
+        for d in range(at[0]):
+            n *= at[1 + d]
+            reach += (at[1 + d] - 1) * at[1 + at[0] + d] if at[1 + d] else 0
+        value.nbytes = n * itemsizes[dtype]
+        value.reach = reach + itemsizes[dtype] if n else 0
+        self.n_values += 1
+        return self.n_values - 1
+
+    cdef int64_t add_layout(self, tuple shape, tuple strides) except -1:
+        cdef int64_t start = self.pool_size, n = len(shape), d
+        cdef int64_t room
+        cdef void* new
+        if start + 1 + 2 * n > self.pool_room:
+            room = 2 * self.pool_room + 2 * n + 64
+            new = PyMem_Realloc(self.pool, room * sizeof(int64_t))
+            if new == NULL:
+                raise MemoryError("no memory for the layouts of a program")
+            self.pool = <int64_t*> new
+            self.pool_room = room
+        self.pool[start] = n
+        for d in range(n):
+            self.pool[start + 1 + d] = shape[d]
+            self.pool[start + 1 + n + d] = strides[d]
+        self.pool_size += 1 + 2 * n
+        return start
+
+    cdef int64_t dense_layout(self, tuple shape, int itemsize) except -1:
+        key = (shape, itemsize)
+        found = self.contiguous.get(key)
+        if found is None:
+            found = self.add_layout(shape, dense_strides(shape, itemsize))
+            self.contiguous[key] = found
+        return found
+
+    cdef tuple shape_of(self, int32_t value):
+        cdef int64_t* at = self.pool + self.values[value].layout
+        return tuple([at[1 + d] for d in range(at[0])])
+
+    cdef tuple strides_of(self, int32_t value):
+        cdef int64_t* at = self.pool + self.values[value].layout
+        return tuple([at[1 + at[0] + d] for d in range(at[0])])
+
+    cdef bint is_dense(self, int32_t value) noexcept:
+        """Whether the elements lie in C order without gaps."""
+        cdef int64_t* at = self.pool + self.values[value].layout
+        cdef int64_t n = at[0], d, expected = itemsizes[self.values[value].dtype]
+        if self.values[value].nbytes == 0:
+            return True
+        for d in range(n - 1, -1, -1):
+            if at[1 + d] != 1 and at[1 + n + d] != expected:
+                return False
+            expected *= at[1 + d]
+        return True
+
+    # ---- lowering -----------------------------------------------------------------------------
+
+    def add_argument(self, Variable x, strides):
+        """The value of an input, packed first if its array is strided backwards."""
+        cdef int dtype = self.graph.nodes[x.index].dtype
+        cdef int64_t layout
+        cdef int32_t value
+        cdef tuple shape = x.shape
+        if strides is None:
+            layout = self.dense_layout(shape, itemsizes[dtype])
+        else:
+            layout = self.add_layout(shape, strides)
+        value = self.add_value(x.index, x.op.index, ARGUMENT, dtype, layout)
+        self.values[value].slot = len(self.arguments)
+        self.arguments.append(x.index)
+        return value if strides is None else self.pack(value)
+
+    cdef int32_t lower(self, int32_t v, int32_t* value_of) except -1:
+        """The value of a node whose inputs have theirs."""
+        cdef Node* node = &self.graph.nodes[v]
+        cdef Operation op = <Operation> operations[node.op]
+        cdef int32_t sources[64]
+        cdef int32_t* room = sources
+        cdef int32_t j, value
+        cdef tuple shape = <tuple> node.shape
+        if node.n_inputs == 0 and op.name == "constant":
+            value = self.add_value(v, node.op, CONSTANT, node.dtype,
+                                   self.dense_layout(shape, itemsizes[node.dtype]))
+            self.values[value].slot = len(self.constants)
+            self.constants.append(v)
+            return value
+        if node.n_inputs == 0 and op.name in ("variable", "argument"):
+            raise GraphError(
+                f"the outputs depend on {self.graph.handle(v)!r}, which is not among the inputs "
+                "of the program")
+        if op.name == "argument":
+            return value_of[self.graph.sources[node.first_edge]] - 1
+        if op.views:
+            return self.view(v, op, value_of[self.graph.sources[node.first_edge]] - 1)
+        if node.n_inputs > 64:
+            room = <int32_t*> PyMem_Calloc(node.n_inputs, sizeof(int32_t))
+            if room == NULL:
+                raise MemoryError("no memory for the regions of a program")
+        try:
+            for j in range(node.n_inputs):
+                room[j] = self.readable(op, j, value_of[self.graph.sources[node.first_edge + j]] - 1)
+            return self.compute(v, node.op, node.dtype, node.n_inputs, room, shape)
+        finally:
+            if room != sources:
+                PyMem_Free(room)
+
+    def readable(self, Operation op, int position, int32_t value):
+        """`value`, or a packed copy where `op` cannot read it as it lies."""
+        cdef Value* x = &self.values[value]
+        if isinstance(op, Elementwise):
+            return value
+        layouts = op.layouts
+        if layouts == "dense" and not self.is_dense(value):
+            return self.pack(value)
+        if (layouts == "matrix" and type_dtypes[x.dtype].kind == "f"
+                and not blas_reads(self.pool + x.layout, itemsizes[x.dtype], position == 0)):
+            return self.pack(value)
+        return value
+
+    cdef int32_t compute(self, int32_t node, int32_t op, int8_t dtype, int32_t n,
+                         const int32_t* sources, tuple shape) except -1:
+        """A new buffer, computed by a region of its own."""
+        cdef int32_t j, value
+        cdef int64_t layout = self.dense_layout(shape, itemsizes[dtype])
+        value = self.add_value(node, op, BUFFER, dtype, layout)
+        grow(<void**> &self.inputs, &self.input_room, self.n_inputs + n, sizeof(int32_t))
+        for j in range(n):
+            self.inputs[self.n_inputs + j] = sources[j]
+        self.values[value].n_inputs = n
+        self.values[value].slot = len(self.regions)
+        self.n_inputs += n
+        self.regions.append(value)
+        return value
+
+    cdef int32_t pack(self, int32_t value) except -1:
+        """A contiguous copy of a view; one for all who need it."""
+        found = self.packs.get(value)
+        if found is None:
+            found = self.compute(self.values[value].node, copy_operation.index,
+                                 self.values[value].dtype, 1, &value, self.shape_of(value))
+            self.packs[value] = found
+        return found
+
+    cdef int32_t view(self, int32_t node, object op, int32_t source) except -1:
+        """The view an operation takes of `source`, of a packed copy where it must be."""
+        cdef Variable y = self.graph.handle(node)
+        cdef int8_t dtype = self.values[source].dtype
+        cdef int32_t value
+        found = op.view(y, self.shape_of(source), self.strides_of(source))
+        if found is None:
+            source = self.pack(source)
+            found = op.view(y, self.shape_of(source), self.strides_of(source))
+        strides, offset = found
+        value = self.add_value(node, self.graph.nodes[node].op, self.values[source].base, dtype,
+                               self.add_layout(y.shape, tuple(strides)))
+        self.values[value].root = self.values[source].root
+        self.values[value].slot = self.values[source].slot
+        self.values[value].offset = self.values[source].offset + <int64_t> offset
+        if any([stride < 0 for stride in strides]):
+            return self.pack(value)               # kernels see no negative strides
+        return value
+
+    cdef int32_t own_buffer(self, int32_t value) except -1:
+        """An output as a buffer of its own: what is an input, a view or given twice is copied."""
+        cdef int32_t source = value
+        if self.values[value].base == BUFFER and self.values[value].root == value:
+            if value not in self.outputs:
+                return value
+        return self.compute(self.values[value].node, copy_operation.index,
+                            self.values[value].dtype, 1, &source, self.shape_of(value))
+
+    # ---- the planning problem -----------------------------------------------------------------
+
+    def problem_arrays(self):
+        """The abstract problem as flat arrays: one node a region, caller's arrays left out."""
+        cdef int32_t k, j, r, root, n = len(self.regions), value
+        cdef Value* x
+        cdef Value* u
+        cdef Operation op
+        nbytes = np.zeros(n, np.int64)
+        cost = np.zeros(n, np.int64)
+        workspace = np.zeros(n, np.int64)
+        level = np.zeros(n, np.int64)
+        once = np.zeros(n, np.uint8)
+        input_start = np.zeros(n + 1, np.int64)
+        input_index = np.zeros(self.n_inputs, np.int64)
+        inplace_start = np.zeros(n + 1, np.int64)
+        inplace_index = np.zeros(self.n_inputs, np.int64)
+        cdef int64_t[::1] nbytes_ = nbytes, cost_ = cost, workspace_ = workspace, level_ = level
+        cdef int64_t[::1] start_ = input_start, index_ = input_index
+        cdef int64_t[::1] istart_ = inplace_start, iindex_ = inplace_index
+        cdef int64_t n_edges = 0, n_inplace = 0, e
+        for k in range(n):
+            value = self.regions[k]
+            x = &self.values[value]
+            op = <Operation> operations[x.op]
+            nbytes_[k] = x.nbytes
+            level_[k] = self.graph.nodes[x.node].level
+            if isinstance(op, Elementwise):
+                cost_[k] = quantise(50 + x.nbytes // itemsizes[x.dtype])
+            else:
+                y = self.graph.handle(x.node)
+                cost_[k] = quantise(op.cost(y))
+                workspace_[k] = op.workspace(y)
+                once[k] = op.effect == "callback" and not op.repeatable
+            for j in range(x.n_inputs):
+                u = &self.values[self.inputs[x.first_input + j]]
+                if u.base != BUFFER:
+                    continue
+                r = self.values[u.root].slot
+                for e in range(start_[k], n_edges):
+                    if index_[e] == r:
+                        break
+                else:
+                    index_[n_edges] = r
+                    n_edges += 1
+                    if isinstance(op, Elementwise) and self.may_overwrite(value, self.inputs[
+                            x.first_input + j]):
+                        iindex_[n_inplace] = r
+                        n_inplace += 1
+            start_[k + 1] = n_edges
+            istart_[k + 1] = n_inplace
+        targets = np.array([self.values[value].slot for value in self.outputs], np.int64)
+        return {"nbytes": nbytes, "cost": cost, "workspace": workspace, "level": level,
+                "once": once, "input_start": input_start,
+                "input_index": input_index[:n_edges].copy(), "inplace_start": inplace_start,
+                "inplace_index": inplace_index[:n_inplace].copy(), "targets": targets}
+
+    cdef bint may_overwrite(self, int32_t value, int32_t source) noexcept:
+        """Whether an elementwise result may take the place of `source`.
+
+        Each element is written where it was read; no other operand looks at these bytes in
+        another layout.
+        """
+        cdef Value* x = &self.values[value]
+        cdef Value* u = &self.values[source]
+        cdef int32_t j, other
+        if u.root != source or u.nbytes != x.nbytes or u.layout != x.layout:
+            return False
+        for j in range(x.n_inputs):
+            other = self.inputs[x.first_input + j]
+            if other != source and self.values[other].root == source:
+                return False
+        return True
+
+    def describe(self, int k):
+        """(operation name, graph node) of region `k`."""
+        cdef Value* x = &self.values[<int> self.regions[k]]
+        return (<Operation> operations[x.op]).name, x.node
+
+    @property
+    def captured_bytes(self):
+        """Bytes of the captured arrays the regions read."""
+        return sum([self.graph.payloads[node].nbytes for node in self.constants])
+
+
+cdef int64_t quantise(int64_t cost) noexcept:
+    """Round to five significant bits (about 3 %), so that plans do not flip with noise."""
+    cdef int shift = 0
+    while (cost >> shift) >= 64:
+        shift += 1
+    return ((cost + ((1 << shift) >> 1)) >> shift) << shift
+
+
+cdef tuple dense_strides(tuple shape, int itemsize):
+    cdef list strides = [0] * len(shape)
+    cdef int64_t step = itemsize, d
+    for d in range(len(shape) - 1, -1, -1):
+        strides[d] = step
+        step *= max(shape[d], 1)
+    return tuple(strides)

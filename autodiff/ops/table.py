@@ -1,0 +1,179 @@
+"""The kinds of rows of the operation table. An operation is one place: its row.
+
+`Elementwise` rows hold one linear action on g per input; `Structural` rows hold a shape rule, a
+kernel, `bprop` and `jvp` side by side; `Linear` rows are structural ones that say in which inputs
+they are linear, and forward mode follows. Rules are written with Variables, so that a gradient is
+graph, and what it reads is visible to the planner.
+"""
+
+import numpy as np
+
+from autodiff.core import elementwise as core
+from autodiff.core.graph import Operation, Variable, constant, node
+from autodiff.errors import DTypeError, GraphError
+
+UNDEFINED = object()  # an action: a gradient that arrives here is an error
+
+
+def derivative_codes(rules):
+    """One byte for each rule: 0 carries nothing, 1 a rule, 2 undefined."""
+    return bytes(2 if rule is UNDEFINED else int(rule is not None) for rule in rules)
+
+
+class Elementwise(core.Elementwise):
+    """A row that acts element by element.
+
+    Parameters
+    ----------
+    name : str
+        Its name in graphs and plans; NumPy's where NumPy has it.
+    ufunc : numpy.ufunc or None
+        What it computes; its inner loops are the kernel.
+    *actions : callables (g, y, *inputs) -> Variable, None or UNDEFINED
+        By input: g times the partial derivative, in the inputs and the output y.
+    loop, resolve : str, callable
+        For rows without a ufunc: the name of an own loop, and dtypes -> (inputs..., output).
+    rewrite : callable (*args) -> Variable or None
+        Literal special cases that are other rows.
+    doc : str
+        One line: the formula and its conventions.
+    domain : tuple of (low, high) by input
+        Where the tests sample it, away from singular points.
+    ulp : float
+        Tolerance of the value against NumPy, in units in the last place.
+    """
+
+    def __init__(self, name, ufunc, *actions, doc, loop=None, resolve=None, rewrite=None,
+                 domain=((-2.0, 2.0),), ulp=0):
+        super().__init__(
+            name, len(actions), actions, ufunc, loop, resolve, rewrite,
+            derivative_codes(actions))
+        self.doc, self.domain, self.ulp = doc, domain, ulp
+
+    def jvp(self, tangents, y, *inputs):
+        """The tangent of y: the Jacobian is diagonal, so each action carries its tangent."""
+        total = None
+        for tangent, action in zip(tangents, self.actions, strict=True):
+            if tangent is not None:
+                part = action(tangent, y, *inputs)
+                total = part if total is None else total + part
+        return broadcast_tangent(total, y.shape)
+
+
+def broadcast_tangent(tangent, shape):
+    """A tangent in the shape of its node (a row of a broadcast sum may be smaller)."""
+    if tangent.shape == shape:
+        return tangent
+    from autodiff.ops.movement import broadcast_to
+
+    return broadcast_to(tangent, shape)
+
+
+class Structural(Operation):
+    """A row with a shape rule, a kernel and rules of its own.
+
+    Parameters
+    ----------
+    name : str
+        Its name in graphs and plans.
+    bprop : callables (g, y, *inputs) -> Variable, None or UNDEFINED
+        By argument position, or one callable (position, g, y, *inputs) for any number of inputs.
+    jvp : callable (tangents, y, *inputs) -> Variable
+        The tangent of y; tangents are Variables or None.
+    kernel : str
+        Name of the kernel; "{}" in it becomes "f" or "d", by the dtype of the first input.
+    layouts : "any", "dense" or "matrix"
+        What the kernel can read: any strides, C order, or what BLAS can.
+    loop : callable y -> (ufunc or name, type numbers), or None
+        The inner loop the kernel uses.
+    params, workspace, cost : callables of y
+        Static parameters (ints), bytes of scratch, and the cost in elementwise operations.
+    views : bool, with `view(y, shape, strides) -> (strides, offset) or None`
+        The result is a view of its input, 0 bytes, where `view` finds one.
+    doc : str
+        One line: the formula and its conventions.
+    """
+
+    def __init__(self, name, bprop, *, doc, jvp=None, kernel=None, layouts="any", loop=None,
+                 params=None, workspace=None, cost=None, view=None, effect="pure"):
+        rules = bprop if isinstance(bprop, tuple) else None
+        super().__init__(
+            name, b"\x01" if rules is None else derivative_codes(rules), effect,
+            views=view is not None)
+        self.rules, self.rule = rules, bprop
+        self.doc, self.kernel, self.layouts = doc, kernel, layouts
+        self.loop_for = loop or (lambda y: None)
+        self.params = params or (lambda y: ())
+        self.workspace = workspace or (lambda y: 0)
+        self.cost = cost or elements_moved
+        if view is not None:
+            self.view = view
+        if jvp is not None:
+            self.jvp = jvp
+
+    def bprop(self, position, g, y, *inputs):
+        """The vector-Jacobian product towards one input (eq. 6.54)."""
+        if self.rules is None:
+            return self.rule(position, g, y, *inputs)
+        return self.rules[position](g, y, *inputs)
+
+    def kernel_for(self, y):
+        """The name of the kernel for the dtype of the first input."""
+        return self.kernel.format("d" if y.inputs[0].dtype == np.float64 else "f")
+
+    def __call__(self, inputs, shape, dtype, attrs=()):
+        """Make the node of this operation on Variables."""
+        return node(self, inputs, shape, dtype, attrs)
+
+
+class Linear(Structural):
+    """A structural row that is linear in all its differentiable inputs jointly.
+
+    `again(tangents, y, *inputs)` applies it to tangents; where a tangent is None, zeros stand.
+    """
+
+    def __init__(self, name, transpose, *, again, **fields):
+        super().__init__(name, transpose, jvp=again, **fields)
+
+
+def elements_moved(y):
+    """Cost of a row that touches each element of its inputs and its result once."""
+    return 50 + y.size + sum(x.size for x in y.inputs)
+
+
+def variables(name, *args):
+    """The arguments of one operation as Variables of one graph, arrays captured.
+
+    Raises GraphError where no argument is a Variable, DTypeError for what is no array.
+    """
+    first = next((arg for arg in args if isinstance(arg, Variable)), None)
+    if first is None:
+        raise GraphError(f"{name}: no argument is a Variable")
+    found = []
+    for arg in args:
+        if not isinstance(arg, Variable):
+            array = core.as_operand(arg)
+            if array is None:
+                if not isinstance(arg, (bool, int, float)):
+                    raise DTypeError(f"{name} cannot take a {type(arg).__name__}")
+                array = np.asarray(arg)
+            arg = constant(first.graph, array)
+        found.append(arg)
+    return found
+
+
+def promoted(name, *args):
+    """The arguments as Variables of one dtype, NumPy's promotion; Python scalars are weak."""
+    found = variables(name, *args)
+    strong = [
+        arg if not isinstance(arg, Variable) else arg.dtype
+        for arg, x in zip(args, found, strict=True)
+        if not isinstance(arg, (bool, int, float)) and not x.weak
+    ]
+    weak = [arg for arg in args if isinstance(arg, (bool, int, float))]
+    weak += [1.0 for x in found if x.weak]
+    arrays = [np.empty((0,), getattr(item, "dtype", item)) for item in strong]
+    dtype = np.result_type(*arrays, *weak)
+    from autodiff.ops.elementwise import astype
+
+    return [astype(x, dtype) for x in found]
