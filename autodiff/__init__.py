@@ -1,8 +1,64 @@
 """Reverse-mode differentiation of NumPy programs under a memory policy."""
 
+from autodiff.compiled import compile, plan
+from autodiff.core.arena import release_memory, set_arena_limit
 from autodiff.core.gradients import gradients
 from autodiff.core.graph import Graph, Variable, variable
-from autodiff.programs import Program
+from autodiff.errors import (
+    ArenaError,
+    ArgumentError,
+    AutodiffError,
+    BudgetError,
+    ConcretizationError,
+    DTypeError,
+    GradientWarning,
+    GraphError,
+    IndexRangeError,
+    PlanError,
+    PolicyError,
+    ShapeError,
+    UndefinedDerivativeError,
+)
 from autodiff.ops import products  # noqa: F401  (registers the table)
+from autodiff.planning import Checkpoint, Recompute, Store, use_policy
+from autodiff.programs import Plan, Program
+from autodiff.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "ArenaError",
+    "ArgumentError",
+    "AutodiffError",
+    "BudgetError",
+    "Checkpoint",
+    "ConcretizationError",
+    "DTypeError",
+    "GradientWarning",
+    "Graph",
+    "GraphError",
+    "IndexRangeError",
+    "Plan",
+    "PlanError",
+    "PolicyError",
+    "Program",
+    "Recompute",
+    "ShapeError",
+    "Store",
+    "UndefinedDerivativeError",
+    "Variable",
+    "compile",
+    "grad",
+    "gradients",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
+    "plan",
+    "release_memory",
+    "set_arena_limit",
+    "use_policy",
+    "value_and_grad",
+    "variable",
+    "vjp",
+]

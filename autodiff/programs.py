@@ -192,8 +192,12 @@ class Program:
 
     def __call__(self, *arrays):
         """Run on arrays in the order of the inputs; return arrays in the order of the outputs."""
+        return self.run(arrays, self.constants())
+
+    def constants(self):
+        """The captured arrays of the graph, in the order in which `run` takes them."""
         payloads = self.graph.payloads
-        return self.run(arrays, [payloads[node] for node in self._executable.regions.constants])
+        return [payloads[node] for node in self._executable.regions.constants]
 
     def run(self, arrays, constants):
         """Run on arrays, with these captured arrays in place of the graph's own."""

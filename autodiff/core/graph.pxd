@@ -54,6 +54,7 @@ cdef class Graph:
     cdef dict shapes              # tuple -> the same tuple: equal shapes are one object
     cdef dict attr_index          # tagged attributes -> index into attrs
     cdef readonly list attrs      # attribute tuples of the operations
+    cdef list attr_keys           # by index into attrs: the tagged key
     cdef dict code_index          # code object -> index into codes, -1 if it is ours
     cdef readonly list codes
     cdef dict names               # node -> name given by the user

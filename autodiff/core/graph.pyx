@@ -92,9 +92,18 @@ def provide(**given):
     functions.update(given)
 
 
+class Alias(Operation):
+    """An argument of a transform: a leaf, or a fresh alias of an outer Variable."""
+
+    def bprop(self, position, g, y, x):
+        return g
+
+    def jvp(self, tangents, y, x):
+        return tangents[0]
+
+
 VARIABLE = Operation("variable", b"\x00", merges=False)   # a leaf the user named
-ARGUMENT = Operation("argument", b"\x01", merges=False)   # an argument of a transform: a leaf, or
-#                                                           a fresh alias of an outer Variable
+ARGUMENT = Alias("argument", merges=False)
 CONSTANT = Operation("constant", b"\x00")                 # a literal or a captured array
 cdef Operation _variable = VARIABLE, _argument = ARGUMENT, _constant = CONSTANT
 
@@ -159,6 +168,7 @@ cdef class Graph:
         self.shapes = {}
         self.attr_index = {(): 0}
         self.attrs = [()]
+        self.attr_keys = [()]
         self.code_index = {}
         self.codes = []
         self.names = {}
@@ -216,6 +226,13 @@ cdef class Graph:
         digraph {
         """
         return functions["graph_dot"](self)
+
+    def forget(self):
+        """Let go of captured arrays and argument values; the nodes stay."""
+        self.payloads = {}
+        self.bindings = {}
+        self.captures = {}
+        self.literals = {}
 
     # ---- growing ------------------------------------------------------------------------------
 
@@ -332,6 +349,7 @@ cdef class Graph:
         if index is None:
             index = len(self.attrs)
             self.attrs.append(attrs)
+            self.attr_keys.append(key if key is not None else _Unmerged(attrs))
             if key is not None:
                 self.attr_index[key] = index
         return index
@@ -364,7 +382,7 @@ cdef class Graph:
     cdef int32_t capture(self, object array) except -1:
         """The constant node of a copy of `array`; captured again unchanged, it is the same node."""
         if array.ndim == 0:
-            return self.literal(array, array.dtype.num)
+            return self.literal(array[()], array.dtype.num)
         known = self.captures.get(id(array))
         if known is not None:
             held = self.payloads[known]
@@ -449,7 +467,10 @@ cdef class Graph:
 
 
 class _Unmerged:
-    """An attribute that is equal to nothing but itself."""
+    """A key that is equal to nothing but itself."""
+
+    def __init__(self, attrs=()):
+        self.attrs = attrs
 
     def __repr__(self):
         return "captured"

@@ -1,0 +1,138 @@
+"""`compile` and `plan`: a function traced once for each signature of its arguments."""
+
+from functools import wraps
+
+import numpy as np
+
+from autodiff.core.graph import Variable
+from autodiff.errors import ArgumentError, GraphError
+from autodiff.planning import as_policy
+from autodiff.programs import Program
+from autodiff.tracing import Cache, Trace, has_variables, leaf_kind, _open
+from autodiff.trees import flatten, unflatten
+
+
+class Compiled:
+    """One trace of a function, compiled: arrays in, containers of arrays out."""
+
+    def __init__(self, f, args, kwargs, policy):
+        trace = Trace(policy, concrete=False)
+        try:
+            with trace:
+                args, kwargs = trace.take(args, kwargs)
+                leaves, self.structure = flatten(f(*args, **kwargs))
+            self.where = [isinstance(leaf, Variable) for leaf in leaves]
+            self.rest = [None if v else leaf for v, leaf in zip(self.where, leaves, strict=True)]
+            outputs = [leaf for leaf in leaves if isinstance(leaf, Variable)]
+            self.program = Program(trace.inputs, outputs, policy) if outputs else None
+            self.constants = [] if self.program is None else self.program.constants()
+        finally:
+            trace.close()
+
+    def __call__(self, arrays):
+        leaves = list(self.rest)
+        if self.program is not None:
+            results = iter(self.program.run(arrays, self.constants))
+            leaves = [next(results) if v else leaf
+                      for v, leaf in zip(self.where, leaves, strict=True)]
+        return unflatten(self.structure, leaves)
+
+
+def signature_of(args, kwargs):
+    """(key, arrays): what a trace depends on, and the arrays that fill it."""
+    leaves, structure = flatten((args, kwargs))
+    key, arrays = [structure], []
+    for leaf in leaves:
+        kind = leaf_kind(leaf)
+        if kind == "static":
+            key.append((type(leaf), leaf))
+        elif kind == "weak":
+            key.append(float)
+            arrays.append(leaf)
+        elif kind == "array":
+            leaf = np.asarray(leaf)
+            key.append((leaf.shape, leaf.dtype.newbyteorder("=").num))
+            arrays.append(leaf)
+        else:
+            key.append(None)                      # the trace will say what is wrong with it
+    return tuple(key), arrays
+
+
+def compile(f, policy=None):
+    """Make a function that is traced once for each signature and then runs its program.
+
+    The signature is the containers, shapes and dtypes of the arguments, and the values of ints,
+    bools and strings; floats and arrays may change freely. Arrays that f takes from its
+    surroundings are copied at the trace. A compiled function inside another trace is simply
+    called.
+
+    Parameters
+    ----------
+    f : callable
+        Often a transform, `ad.compile(ad.value_and_grad(cost))`.
+    policy : policy, str or None
+        What is stored and what recomputed; None means the `ad.use_policy` around each call.
+
+    Raises
+    ------
+    ConcretizationError
+        When f looks at a traced value (`if x > 0`, `float(x)`); the message names the line.
+
+    Examples
+    --------
+    >>> import numpy as np, autodiff as ad
+    >>> step = ad.compile(ad.grad(lambda x: (x**2).sum()))
+    >>> step(np.array([1.0, 2.0])), step(np.array([3.0, 4.0]))
+    (array([2., 4.]), array([6., 8.]))
+    """
+    entries = Cache(64)
+    fixed = None if policy is None else as_policy(policy)
+
+    @wraps(f)
+    def compiled(*args, **kwargs):
+        if _open.get() is not None or has_variables(args, kwargs) is not None:
+            return f(*args, **kwargs)
+        key, arrays = signature_of(args, kwargs)
+        policy = fixed or as_policy(None)
+        try:
+            entry = entries.get((key, policy))
+        except TypeError:
+            raise ArgumentError(
+                "compile: a static argument cannot be hashed, so programs for it cannot be "
+                "found again: pass arrays, numbers, strings or containers of them") from None
+        if entry is None:
+            entry = Compiled(f, args, kwargs, policy)
+            entries.put((key, policy), entry)
+        return entry(arrays)
+
+    compiled.cache = entries
+    return compiled
+
+
+def plan(f, *args, policy=None, **kwargs):
+    """Trace f on arguments like these and return the plan of its program; nothing is run.
+
+    Parameters
+    ----------
+    f : callable
+        Often a transform: `ad.plan(ad.grad(cost), params, X, y)`.
+    *args, **kwargs
+        Arguments whose shapes and dtypes matter, not their values.
+    policy : policy, str or None
+
+    Returns
+    -------
+    Plan
+
+    Examples
+    --------
+    >>> import numpy as np, autodiff as ad
+    >>> ad.plan(ad.grad(lambda x: np.tanh(x).sum()), np.zeros(100)).evaluations["tanh"]
+    1
+    """
+    if has_variables(args, kwargs) is not None:
+        raise GraphError("plan takes arrays; for Variables use ad.Program(inputs, outputs).plan")
+    program = Compiled(f, args, kwargs, as_policy(policy)).program
+    if program is None:
+        raise ArgumentError("plan: the function returned nothing that is computed from arrays")
+    return program.plan
