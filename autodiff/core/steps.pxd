@@ -1,5 +1,6 @@
 """What compiled planners share: the growing array of steps and how one is added."""
 
+cimport cython
 from libc.stdint cimport int8_t, int32_t, int64_t
 
 cdef enum:
@@ -29,6 +30,7 @@ cdef inline int push(StepArray* steps, int8_t action, int32_t node, int8_t optio
     return 0
 
 
+@cython.final
 cdef class Steps:
     cdef StepArray c
     cdef bint frozen    # a NumPy view exists, so the arrays may not move any more

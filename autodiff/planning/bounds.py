@@ -24,7 +24,7 @@ def memory_bound(problem):
     if len(problem) == 0:
         return 0, None
     # What is kept is held to the end as well: every needed node is computed by then.
-    ends = int(problem.nbytes[(problem.pinned & problem.needed) > 0].sum())
+    ends = int(problem.nbytes[problem.pinned > 0].sum())
     bytes_of = flat.node_bytes(
         problem.nbytes,
         problem.workspace,
@@ -35,6 +35,6 @@ def memory_bound(problem):
         problem.owner,
         problem.pinned,
     )
-    bytes_of *= problem.needed
+    bytes_of[problem.needed == 0] = -1
     node = int(bytes_of.argmax())
     return (int(bytes_of[node]), node) if bytes_of[node] >= ends else (ends, None)

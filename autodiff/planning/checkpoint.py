@@ -47,7 +47,7 @@ def segments(problem, part, lower, every=None):
     group : int64 array (n,)
         The segment of each lower node and alias.
     kept : uint8 array (n,)
-        Lower values that are read from a later segment, with their owners.
+        Values that a later segment reads, and what other nodes must come after.
     """
     n = len(problem)
     position = np.full(n, -1)
@@ -65,9 +65,10 @@ def segments(problem, part, lower, every=None):
         group[v] = max(group[u] for u in [problem.owner[v], *problem.inputs(v)])
 
     below = (part[consumer] == passes.LOWER) | (part[consumer] == passes.ALIAS)
-    consumer, read = consumer[below], read[below]
     kept = np.zeros(n, np.uint8)
-    kept[read[group[read] < group[consumer]]] = 1
+    kept[read[below & (group[read] < group[consumer])]] = 1
+    # What others must come after has its turn on the way forward, and no second one.
+    kept[problem.after_index] = 1
     return group, kept
 
 

@@ -137,7 +137,7 @@ cdef void want(Walk* w, int64_t u) noexcept nogil:
     if is_held(w, u):
         return
     mark(w, u)
-    if w.group == NULL or w.sticky[u]:
+    if w.group == NULL:
         return
     g = w.group[u]
     for i in range(w.groups):
@@ -253,9 +253,10 @@ def order_in_passes(
         Lower nodes that stay from their first computation to their last use; with every sticky
         view, and every view of the sweep, its owner.
     first : int64 array
-        Lower values computed in one pass before the sweep begins: sticky ones, or with groups any.
+        Lower values computed in one pass before the sweep begins: sticky ones alone; with groups,
+        any other stands for all that the sweep reads of its group.
     group : int64 array (n,), optional
-        The group of each lower node. A value read from another group must be sticky.
+        The group of each lower node. What another group reads must be sticky.
 
     Returns
     -------
@@ -301,7 +302,10 @@ def order_in_passes(
                         if root[u] >= 0:
                             reads[root[u]] += 1
             for i in range(first.shape[0]):
-                want(&w, first[i])
+                if sticky[first[i]]:
+                    mark(&w, first[i])
+                else:
+                    want(&w, first[i])
             v = 0 if w.high < 0 else make(&w)
         while 0 <= v < n:
             PyErr_CheckSignals()

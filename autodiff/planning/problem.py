@@ -285,7 +285,7 @@ class Problem:
     @cached_property
     def pinned(self):
         """Mark (uint8) what is held to the end once computed: targets, keep, and their owners."""
-        pinned = self.target | self.keep
+        pinned = (self.target | self.keep) & self.needed
         owners = self.owner[(pinned > 0) & (self.owner >= 0)]
         pinned[owners] = 1
         return frozen(pinned)

@@ -40,7 +40,7 @@ def split(problem):
 
 def sticky(problem, part, kept=0):
     """Mark (uint8) lower nodes that stay once computed: kept, targets, keep, once, their owners."""
-    stays = problem.target | problem.keep | problem.once | kept
+    stays = (problem.target | problem.keep | problem.once | kept) & problem.needed
     # A view of the sweep that is not an alias holds its owner while it lives.
     views = (problem.owner >= 0) & ((stays > 0) | (part == passes.SWEEP))
     stays[problem.owner[views]] = 1

@@ -163,6 +163,9 @@ cdef Outcome run(
                 return out
             if views[v]:
                 out.fault = VIEW_HELD
+                for j in range(n):
+                    if held[j] and root[j] == v:
+                        out.other = j
                 return out
             held[v] = 0
             if root[v] >= 0:
