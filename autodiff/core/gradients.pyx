@@ -25,6 +25,9 @@ from .graph cimport (
     type_dtypes,
 )
 
+cdef extern from *:
+    int AUTODIFF_DEBUG            # 1 in the debug build
+
 cdef enum:
     REACHED = 1                   # descends from a target
     NEEDED = 2                    # ... and an output descends from it
@@ -289,6 +292,8 @@ def gradients(outputs, targets, seeds=None):
     finally:
         graph.base_level = level_before
         graph.sweep_code, graph.sweep_lasti = code_before, lasti_before
+    if AUTODIFF_DEBUG:
+        graph.verify()
     return found[0] if isinstance(targets, Variable) else found
 
 

@@ -227,6 +227,29 @@ cdef class Graph:
         """
         return functions["graph_dot"](self)
 
+    def verify(self):
+        """Check what every stage relies on; AssertionError names the node. Run by debug builds."""
+        cdef int32_t v, j, edge
+        cdef Node* node
+        for v in range(self.n_nodes):
+            node = &self.nodes[v]
+            assert 0 <= node.op < len(operations), f"node {v}: no operation {node.op}"
+            assert 0 <= node.attrs < len(self.attrs), f"node {v}: no attributes {node.attrs}"
+            assert type_dtypes[node.dtype] is not None, f"node {v}: dtype {node.dtype}"
+            shape = <object> node.shape
+            assert self.shapes.get(shape) is shape, f"node {v}: shape {shape} is not interned"
+            for j in range(node.n_inputs):
+                edge = node.first_edge + j
+                assert 0 <= self.sources[edge] < v, f"node {v} reads {self.sources[edge]}"
+                assert self.edges[edge].consumer == v, f"edge {edge} is not of node {v}"
+                assert self.nodes[self.sources[edge]].level <= node.level, (
+                    f"node {v} of level {node.level} reads a higher one")
+            edge = node.consumer
+            while edge >= 0:
+                assert self.sources[edge] == v, f"edge {edge} does not read node {v}"
+                assert self.edges[edge].next < edge, f"the consumers of node {v} are not in order"
+                edge = self.edges[edge].next
+
     def forget(self):
         """Let go of captured arrays and argument values; the nodes stay."""
         self.payloads = {}

@@ -40,6 +40,22 @@ CAST_LETTERS = ["o", "b", "ub", "h", "uh", "i", "ui", "l", "ul", "q", "uq", "f",
 cdef bint blas_loaded = False
 
 
+LIBRARY_BYTES = 9_000_000     # OpenBLAS's packing buffers: 7 MB measured after float32 and float64
+
+
+def library_bytes():
+    """Return the bytes that libraries hold beside any plan: BLAS's packing buffers, once loaded.
+
+    They are allocated once per process, at the first products, and are reported apart from
+    `peak_bytes`, which they do not depend on.
+
+    >>> import autodiff as ad
+    >>> ad.library_bytes() in (0, 9_000_000)
+    True
+    """
+    return LIBRARY_BYTES if blas_loaded else 0
+
+
 cdef void* blas_function(dict exported, str name) except NULL:
     capsule = exported[name]
     return PyCapsule_GetPointer(capsule, PyCapsule_GetName(capsule))

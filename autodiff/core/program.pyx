@@ -15,6 +15,7 @@ from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free
+from libc.string cimport memset
 
 from ..errors import ArenaError, ArgumentError, DTypeError, IndexRangeError, ShapeError
 
@@ -59,6 +60,9 @@ cdef extern from "numpy/arrayobject.h":
     int PyArray_SetBaseObject(cnp.ndarray, object) except -1
     int NPY_ARRAY_CARRAY
 
+cdef extern from *:
+    int AUTODIFF_DEBUG            # 1 in the debug build
+
 cdef enum:
     ARENA = 0                     # bases: the arena, the block of results, then the arguments,
     BLOCK = 1                     # the constants and the small results, one each
@@ -79,6 +83,16 @@ cdef struct Instruction:
     int32_t first_operand
     int32_t n_operands            # inputs, result, and workspace where there is one
     int32_t region
+
+
+cdef int poison(const Call* call, char** p, Run* run) noexcept nogil:
+    """Fill a freed buffer, from p[0] to p[1], with bytes that are NaN: debug build only."""
+    memset(p[0], 0xFF, p[1] - p[0])
+    return OK
+
+
+cdef Call poison_call
+poison_call.kernel = poison
 
 
 cdef class Memory:
@@ -264,6 +278,8 @@ cdef class Executable:
         cdef int32_t[::1] base_ = base
         scratch = np.full(n_steps, -1, np.int64)           # step -> buffer of its workspace
         cdef int64_t[::1] scratch_ = scratch
+        freed = np.full(n_steps, -1, np.int64)             # step -> buffer it ends
+        cdef int64_t[::1] freed_ = freed
         for t in range(n_steps):
             r = steps.c.node[t]
             if steps.c.action[t] == COMPUTE:
@@ -285,6 +301,7 @@ cdef class Executable:
                     n_buffers += 1
             elif holder_[r] >= 0:
                 death_[holder_[r]] = t
+                freed_[t] = holder_[r]
                 holder_[r] = -1
         # Results: large ones at fixed places of the block, small ones in memory of their own.
         cdef int32_t small = FIRST + len(regions.arguments) + len(regions.constants)
@@ -318,12 +335,12 @@ cdef class Executable:
                     base_[b] = BLOCK
         self.block_bytes = wall
         self.arena_bytes = extent - wall
-        self.emit(steps, buffer_, scratch_, offset_, nbytes_, base_, n_computes)
+        self.emit(steps, buffer_, scratch_, freed_, offset_, nbytes_, base_)
         return 0
 
     cdef int emit(self, Steps steps, int64_t[::1] buffer_of, int64_t[::1] scratch,
-                  int64_t[::1] offset, int64_t[::1] nbytes, int32_t[::1] base,
-                  int64_t n_computes) except -1:
+                  int64_t[::1] freed, int64_t[::1] offset, int64_t[::1] nbytes,
+                  int32_t[::1] base) except -1:
         """Write the instructions of the plan's steps, in their order."""
         cdef Regions regions = self.regions
         cdef int64_t t, k = 0, b, n_operands = 0
@@ -334,17 +351,21 @@ cdef class Executable:
         for t in range(steps.c.size):
             if steps.c.action[t] == COMPUTE:
                 x = &regions.values[<int32_t> regions.regions[steps.c.node[t]]]
-                n_operands += x.n_inputs + 2
-        self.code = <Instruction*> PyMem_Calloc(n_computes + 1, sizeof(Instruction))
+                n_operands += x.n_inputs
+            n_operands += 2
+        self.code = <Instruction*> PyMem_Calloc(steps.c.size + 1, sizeof(Instruction))
         self.operands = <Operand*> PyMem_Calloc(n_operands + 1, sizeof(Operand))
         if self.code == NULL or self.operands == NULL:
             raise MemoryError("no memory for the instructions of a program")
         current = np.full(len(regions.regions), -1, np.int64)
         cdef int64_t[::1] current_ = current
         for t in range(steps.c.size):
-            if steps.c.action[t] != COMPUTE:
-                continue
             r = steps.c.node[t]
+            if steps.c.action[t] != COMPUTE:
+                if AUTODIFF_DEBUG and freed[t] >= 0:
+                    self.emit_poison(k, r, base[freed[t]], offset[freed[t]], nbytes[freed[t]])
+                    k += 1
+                continue
             x = &regions.values[<int32_t> regions.regions[r]]
             self.code[k].call = &self.calls[r]
             self.code[k].region = r
@@ -375,6 +396,22 @@ cdef class Executable:
             self.widest = max(self.widest, self.code[k].n_operands)
             k += 1
         self.n_code = k
+        return 0
+
+    cdef int emit_poison(self, int64_t k, int32_t region, int32_t base, int64_t offset,
+                         int64_t nbytes) except -1:
+        """An instruction that fills a freed buffer with NaN."""
+        cdef int32_t j
+        self.code[k].call = &poison_call
+        self.code[k].region = region
+        self.code[k].first_operand = <int32_t> self.n_operands
+        self.code[k].n_operands = 2
+        for j in range(2):
+            self.operands[self.n_operands].base = base
+            self.operands[self.n_operands].offset = offset + j * nbytes
+            self.operands[self.n_operands].end = offset + nbytes
+            self.n_operands += 1
+        self.widest = max(self.widest, 2)
         return 0
 
     # ---- running ------------------------------------------------------------------------------

@@ -16,6 +16,9 @@ from .elementwise cimport Elementwise
 from .graph cimport Graph, Node, Operation, Variable, operations, type_dtypes
 from .kernels cimport blas_reads
 
+cdef extern from *:
+    int AUTODIFF_DEBUG            # 1 in the debug build
+
 cdef Operation copy_operation = None
 for _number, _dtype in enumerate(type_dtypes):
     itemsizes[_number] = _dtype.itemsize if _dtype is not None else 0
@@ -65,6 +68,8 @@ cdef class Regions:
         cdef int32_t* value_of = NULL
         cdef int8_t* needed = NULL
         self.graph = graph
+        if AUTODIFF_DEBUG:
+            graph.verify()
         last = max([(<Variable> y).index for y in outputs + inputs])
         needed = <int8_t*> PyMem_Calloc(last + 1, 1)
         value_of = <int32_t*> PyMem_Calloc(last + 1, sizeof(int32_t))
