@@ -13,12 +13,11 @@ affordable is counted in looks at placed buffers, never measured by a clock, and
 from its own generator: the same lifetimes always get the same offsets.
 """
 
+cimport cython
 from libc.stdint cimport INT32_MAX, INT64_MAX, int64_t, uint64_t
 from libc.string cimport memcpy
 
 from numpy cimport PyArray_DATA, import_array
-
-from itertools import islice
 
 import numpy as np
 
@@ -43,7 +42,9 @@ cdef enum:
     MUCH = 50                       # 1/50 above the bound is much
     CLOSE = 2048                    # an extent within 1/2048 of the bound is good enough
 
-BUFFER = np.dtype([("nbytes", "i8"), ("pinned", "i8"), ("birth", "i4"), ("death", "i4")])
+cdef object BUFFER = np.dtype(
+    [("nbytes", "i8"), ("pinned", "i8"), ("birth", "i4"), ("death", "i4")]
+)
 
 
 cdef inline bint is_close(int64_t extent, int64_t bound) noexcept nogil:
@@ -104,14 +105,14 @@ cdef int64_t mend(Packing* packing, int64_t* order, Py_ssize_t n, bint lowest, i
     return extent
 
 
-def live_bytes(nbytes, birth, death, by_birth, by_death):
+cdef live_bytes(nbytes, birth, death, by_birth, by_death):
     """Return the bytes that are live once each buffer is born, in order of birth."""
     born = nbytes[by_birth].cumsum()
     dead = np.concatenate(([0], nbytes[by_death].cumsum()))
     return born - dead[np.searchsorted(death[by_death], birth[by_birth], side="right")]
 
 
-def crowding(live, birth, death, by_birth):
+cdef crowding(live, birth, death, by_birth):
     """Return for each buffer the most bytes that are live at one of its steps.
 
     A table of maxima over 1, 2, 4 … births answers for any range of births with two of them.
@@ -127,15 +128,15 @@ def crowding(live, birth, death, by_birth):
     return most
 
 
-def orders(nbytes, birth, death, crowd):
-    """Yield pairs (order, lowest) of ways to place buffers one by one, the most promising first.
+cdef tuple orders(nbytes, birth, death, crowd):
+    """Return pairs (keys, lowest) of ways to place buffers one by one, the most promising first.
 
-    Each order sorts by several keys, the last one first. Crowding (where many bytes are live
+    The order sorts by the keys, the last one first. Crowding (where many bytes are live
     there is the least choice) is the "breadth" of Pisarchyk & Lee.
     """
     length = death - birth
     area = nbytes.astype(float) * length
-    for keys, lowest in (
+    return (
         ((birth, -nbytes, -length, -crowd), False),
         ((birth, -length, -nbytes), True),
         ((-nbytes, birth, -crowd), False),
@@ -146,26 +147,26 @@ def orders(nbytes, birth, death, crowd):
         ((birth, -nbytes, -area), False),
         ((birth, -nbytes, -length), True),
         ((-nbytes, -death), False),
-    ):
-        yield np.lexsort(keys), lowest
+    )
 
 
-def check(nbytes, birth, death, pinned, wall):
+cdef check(nbytes, birth, death, pinned, wall):
     """Raise PlanError where one buffer by itself is impossible, or all together too large."""
-    def refuse(wrong, text):
-        if wrong.any():
-            i = int(wrong.argmax())
-            what = f"{nbytes[i]} bytes, steps {birth[i]} to {death[i]}"
-            raise PlanError(f"buffer {i} ({what}) {text}")
-
     if not nbytes.shape == birth.shape == death.shape == pinned.shape:
         raise PlanError("nbytes, birth, death and pinned must have one entry for each buffer")
     if wall < 0:
         raise PlanError(f"the wall cannot lie at {wall} bytes")
-    refuse(nbytes < 0, "cannot have fewer bytes than none")
-    refuse((birth < 0) | (death <= birth) | (death > INT32_MAX), "must be born and then die")
-    refuse((pinned >= 0) & ((pinned > wall) | (nbytes > wall - pinned)),
-           f"is pinned, but not below the wall at {wall}")
+    lives = (birth >= 0) & (death > birth) & (death <= INT32_MAX)
+    is_below = (pinned < 0) | ((pinned <= wall) & (nbytes <= wall - pinned))
+    for right, demand in (
+        (nbytes >= 0, "cannot have fewer bytes than none"),
+        (lives, "must be born and then die"),
+        (is_below, f"is pinned, but not below the wall at {wall}"),
+    ):
+        if not right.all():
+            i = int(right.argmin())
+            what = f"{nbytes[i]} bytes, steps {birth[i]} to {death[i]}"
+            raise PlanError(f"buffer {i} ({what}) {demand}")
     # Half of what an int64 holds, so that no sum of sizes, with alignment, overflows.
     if nbytes.sum(dtype=float) + 64.0 * nbytes.size + wall >= INT64_MAX // 2:
         raise PlanError("all buffers together have more bytes than can be counted")
@@ -192,6 +193,7 @@ cdef inline int64_t* data(array) noexcept:
     return <int64_t*> PyArray_DATA(array)
 
 
+@cython.internal
 cdef class Placement:
     """One call of `place`: the checked buffers, ordered in time, and their best offsets so far."""
 
@@ -248,12 +250,13 @@ cdef class Placement:
         trials = self.offsets.copy(), self.free.copy()
         trial_offsets, trial_order = data(trials[0]), data(trials[1])
         crowd = crowding(self.live, self.birth, self.death, self.arrays[1])
-        keys = self.nbytes, self.birth, self.death, crowd
+        free = self.free
+        ways = orders(self.nbytes[free], self.birth[free], self.death[free], crowd[free])
         try:
             if not packing_new(&packing, &self.lives, cost == listed):
                 raise MemoryError(f"cannot get the memory to place {self.lives.n} buffers")
-            for way, lowest in islice(orders(*(key[self.free] for key in keys)), LOOKS // cost):
-                ordered, placed = self.free[way], self.offsets.copy()
+            for keys, lowest in ways[:LOOKS // cost]:
+                ordered, placed = self.free[np.lexsort(keys)], self.offsets.copy()
                 order, offsets = data(ordered), data(placed)
                 with nogil:
                     extent = place_in_order(&packing, order, n, lowest, INT64_MAX, offsets)
@@ -365,7 +368,8 @@ def live_peak(
     >>> live_peak(np.array([640, 128, 512]), np.array([0, 1, 2]), np.array([2, 4, 4]))
     768
     """
-    arrays = tuple(map(np.asarray, (nbytes, birth, death)))
-    check(*arrays, np.full(nbytes.shape[0], -1), 0)
-    by_time = (np.argsort(steps, kind="stable") for steps in arrays[1:])
-    return int(live_bytes(*arrays, *by_time).max(initial=0))
+    sizes, births, deaths = map(np.asarray, (nbytes, birth, death))
+    check(sizes, births, deaths, np.full(sizes.shape, -1), 0)
+    by_birth = np.argsort(births, kind="stable")
+    by_death = np.argsort(deaths, kind="stable")
+    return int(live_bytes(sizes, births, deaths, by_birth, by_death).max(initial=0))

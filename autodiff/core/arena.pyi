@@ -6,7 +6,6 @@ GUARDED: bool
 
 @final
 class Arena:
-    def __init__(self) -> None: ...
     @property
     def nbytes(self) -> int: ...
     @property
