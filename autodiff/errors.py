@@ -25,8 +25,16 @@ class IndexRangeError(AutodiffError, IndexError):
     """An index or a label lies outside the axis it addresses."""
 
 
+class IndexingError(AutodiffError, IndexError):
+    """An index is of a kind, number or shape that NumPy cannot index with."""
+
+
 class UndefinedDerivativeError(AutodiffError, TypeError):
     """A gradient arrived at a result that has no derivative (argmax, a conversion to integers)."""
+
+
+class UnsupportedError(AutodiffError, TypeError):
+    """A NumPy function, method or option that autodiff has no rule for."""
 
 
 class ConcretizationError(AutodiffError, TypeError):

@@ -88,4 +88,13 @@ static inline int64_t merge_axes(int64_t ndim, int64_t *shape, int n,
     return m;
 }
 
+/* Step an odometer over the first n axes of `shape`; returns 0 when it has gone round. */
+static inline int advance(int64_t n, const int64_t *shape, int64_t *at) {
+    for (int64_t d = n - 1; d >= 0; d--) {
+        if (++at[d] < shape[d]) return 1;
+        at[d] = 0;
+    }
+    return 0;
+}
+
 #endif

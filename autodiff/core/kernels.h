@@ -1,19 +1,10 @@
-/* Kernels over whole arrays: elementwise, reductions, selection by index, rows of a softmax.
+/* Kernels over whole arrays: elementwise, reductions, rows of a softmax; and the table of all.
  * All of them see fixed layouts, so their order of operations, and so their bits, are the same
  * whatever the memory plan. */
 #ifndef AUTODIFF_KERNELS_H
 #define AUTODIFF_KERNELS_H
 
-#include "loops.h"
-
-/* Step an odometer over the first n axes of `shape`; returns 0 when it has gone round. */
-static inline int advance(int64_t n, const int64_t *shape, int64_t *at) {
-    for (int64_t d = n - 1; d >= 0; d--) {
-        if (++at[d] < shape[d]) return 1;
-        at[d] = 0;
-    }
-    return 0;
-}
+#include "movement.h"
 
 /* ---- elementwise: walk = n_axes, shape, then strides of each operand ---- */
 static int prepare_elementwise(Call *c) {
@@ -170,131 +161,6 @@ static int argmax(const Call *c, char **p, Run *run) {
     return OK;
 }
 
-/* ---- copies into a part of the result ---- */
-static PyUFuncGenericFunction copy_loop(int64_t itemsize) {
-    return itemsize == 8 ? copy_64 : itemsize == 4 ? copy_32 : itemsize == 2 ? copy_16 : copy_8;
-}
-
-/* Run a loop of one input over `layout`'s shape: from x with its strides to y with `out`. */
-static void copy_strided(int64_t ndim, const int64_t *shape, const int64_t *from,
-                         const int64_t *to, int64_t itemsize, char *x, char *y) {
-    PyUFuncGenericFunction loop = copy_loop(itemsize);
-    int64_t s[MAX_NDIM], strides[2][MAX_NDIM], at[MAX_NDIM] = {0};
-    for (int64_t d = 0; d < ndim; d++) {
-        if (shape[d] == 0) return;
-        s[d] = shape[d];
-        strides[0][d] = from[d];
-        strides[1][d] = to[d];
-    }
-    int64_t m = merge_axes(ndim, s, 2, strides);
-    npy_intp length = m ? s[m - 1] : 1;
-    npy_intp steps[2] = {m ? strides[0][m - 1] : itemsize, m ? strides[1][m - 1] : itemsize};
-    do {
-        char *args[2] = {x, y};
-        for (int64_t d = 0; d + 1 < m; d++) {
-            args[0] += at[d] * strides[0][d];
-            args[1] += at[d] * strides[1][d];
-        }
-        loop(args, &length, steps, NULL);
-    } while (m > 0 && advance(m - 1, s, at));
-}
-
-/* concatenate: params = axis */
-static int concatenate(const Call *c, char **p, Run *run) {
-    const int64_t *out = c->layouts[c->n_inputs];
-    int64_t axis = c->params[0];
-    char *y = p[c->n_inputs];
-    for (int k = 0; k < c->n_inputs; k++) {
-        const int64_t *x = c->layouts[k];
-        copy_strided(x[0], shape_of(x), strides_of(x), strides_of(out), c->itemsizes[k], p[k], y);
-        y += shape_of(x)[axis] * strides_of(out)[axis];
-    }
-    return OK;
-}
-
-/* embed, the transpose of slicing: zeros with x placed at a start with strides (in elements of
- * the result). params = start offset, then one stride for each axis of x, both in bytes. */
-static int embed(const Call *c, char **p, Run *run) {
-    const int64_t *x = c->layouts[0], *out = c->layouts[1];
-    memset(p[1], 0, size_of(out) * c->itemsizes[1]);
-    copy_strided(x[0], shape_of(x), strides_of(x), c->params + 1, c->itemsizes[0], p[0],
-                 p[1] + c->params[0]);
-    return OK;
-}
-
-/* ---- selection by integer arrays: x[i1, ..., ik] over the first k axes ----
- * inputs: x, i1 .. ik (int64, broadcast to the leading axes of the result). */
-static int64_t element(const Call *c, char **p, int first, int64_t k, int64_t nb,
-                       const int64_t *shape, const int64_t *at, const int64_t *extents,
-                       const int64_t *strides, Run *run) {
-    int64_t offset = 0;
-    for (int64_t j = 0; j < k; j++) {
-        const int64_t *index = c->layouts[first + j];
-        const char *q = p[first + j];
-        int64_t lead = nb - index[0];
-        for (int64_t d = lead; d < nb; d++)
-            if (shape_of(index)[d - lead] != 1) q += at[d] * strides_of(index)[d - lead];
-        int64_t i = *(const int64_t *)q;
-        if (i < -extents[j] || i >= extents[j]) {
-            run->index = i;
-            run->extent = extents[j];
-            run->axis = j;
-            return -1;
-        }
-        offset += (i < 0 ? i + extents[j] : i) * strides[j];
-    }
-    return offset;
-}
-
-static int gather(const Call *c, char **p, Run *run) {
-    const int64_t *x = c->layouts[0], *out = c->layouts[c->n_inputs];
-    int64_t k = c->n_inputs - 1, rest = x[0] - k, nb = out[0] - rest;
-    int64_t at[MAX_NDIM] = {0}, block = c->itemsizes[0];
-    char *y = p[c->n_inputs];
-    if (size_of(out) == 0) return OK;
-    for (int64_t d = 0; d < rest; d++) block *= shape_of(x)[k + d];
-    do {
-        int64_t offset = element(c, p, 1, k, nb, shape_of(out), at, shape_of(x), strides_of(x),
-                                 run);
-        if (offset < 0) return OUT_OF_RANGE;
-        copy_strided(rest, shape_of(x) + k, strides_of(x) + k, strides_of(out) + nb,
-                     c->itemsizes[0], p[0] + offset, y);
-        y += block;
-    } while (advance(nb, shape_of(out), at));
-    return OK;
-}
-
-/* scatter_add, its transpose: zeros of the result's shape, and g added where x was read, in
- * the order of the index, so that the sums are the same whatever runs beside. */
-static int scatter_add(const Call *c, char **p, Run *run) {
-    const int64_t *g = c->layouts[0], *out = c->layouts[c->n_inputs];
-    int64_t k = c->n_inputs - 1, rest = out[0] - k, nb = g[0] - rest;
-    int64_t at[MAX_NDIM] = {0}, inside[MAX_NDIM] = {0};
-    char *y = p[c->n_inputs];
-    memset(y, 0, size_of(out) * c->itemsizes[0]);
-    if (size_of(g) == 0) return OK;
-    npy_intp length = rest ? shape_of(out)[out[0] - 1] : 1;
-    npy_intp sy = rest ? strides_of(out)[out[0] - 1] : 0, sg = rest ? strides_of(g)[g[0] - 1] : 0;
-    npy_intp steps[3] = {sy, sg, sy};
-    do {
-        int64_t offset = element(c, p, 1, k, nb, shape_of(g), at, shape_of(out), strides_of(out),
-                                 run);
-        if (offset < 0) return OUT_OF_RANGE;
-        char *from = p[0];
-        for (int64_t d = 0; d < nb; d++) from += at[d] * strides_of(g)[d];
-        do {
-            char *to = y + offset, *x = from;
-            for (int64_t d = 0; d + 1 < rest; d++) {
-                to += inside[d] * strides_of(out)[k + d];
-                x += inside[d] * strides_of(g)[nb + d];
-            }
-            char *args[3] = {to, x, to};
-            c->loop(args, &length, steps, c->data);
-        } while (rest > 1 && advance(rest - 1, shape_of(out) + k, inside));
-    } while (advance(nb, shape_of(g), at));
-    return OK;
-}
-
 /* ---- rows of a softmax: contiguous operands, over the last axis; loop is exp's ---- */
 #define ROWS(T, SUFFIX, EXP, LOG)                                                              \
     static T row_max_##SUFFIX(const T *x, int64_t n) {                                         \
@@ -396,8 +262,9 @@ static const NamedKernel kernels[] = {
     {"argmax", argmax, NULL},
     {"concatenate", concatenate, NULL},
     {"embed", embed, NULL},
-    {"gather", gather, NULL},
-    {"scatter_add", scatter_add, NULL},
+    {"gather", gather, prepare_gather},
+    {"scatter_add:f", scatter_add_f, prepare_scatter},
+    {"scatter_add:d", scatter_add_d, prepare_scatter},
     BOTH(softmax), BOTH(log_softmax), BOTH(logsumexp), BOTH(cross_entropy), BOTH(one_hot),
     {NULL, NULL, NULL}};
 

@@ -1,4 +1,7 @@
-"""Rows that move elements without changing them: all linear, most of them views of 0 bytes."""
+"""Rows that give the same elements other axes: linear, and views of 0 bytes where they can be."""
+
+import math
+import operator
 
 import numpy as np
 
@@ -8,11 +11,29 @@ from autodiff.errors import ShapeError
 from autodiff.ops.table import Linear
 
 
-def normal_axis(axis, ndim, name):
-    """`axis` counted from the front; ShapeError where there is none such."""
+def normal_axis(axis, ndim, name, x=None):
+    """`axis` counted from the front; ShapeError, at the line of `x`, where there is none such."""
+    axis = operator.index(axis)
     if not -ndim <= axis < ndim:
-        raise ShapeError(f"{name}: axis {axis} is out of bounds for {ndim} dimensions")
-    return int(axis) % ndim
+        where = "" if x is None else graph.here(x)
+        raise ShapeError(f"{name}: axis {axis} is out of bounds for {ndim} dimensions{where}")
+    return axis % ndim
+
+
+def distinct_axes(axis, ndim, name, x):
+    """One axis or several, counted from the front, as a tuple; ShapeError if one is twice there."""
+    given = axis if isinstance(axis, (tuple, list)) else (axis,)
+    axes = tuple(normal_axis(item, ndim, name, x) for item in given)
+    if len(set(axes)) != len(axes):
+        raise ShapeError(f"{name}: {axis} names an axis twice{graph.here(x)}")
+    return axes
+
+
+def shape_tuple(shape):
+    """A shape given as an int or a sequence, as a tuple of ints."""
+    if isinstance(shape, (int, np.integer)):
+        return (int(shape),)
+    return tuple(map(operator.index, shape))
 
 
 # ---- broadcast_to ---------------------------------------------------------------------------
@@ -33,8 +54,26 @@ _broadcast_to = Linear(
 
 
 def broadcast_to(x, shape):
-    """Repeat `x` to `shape`; see numpy.broadcast_to."""
-    shape = (int(shape),) if isinstance(shape, (int, np.integer)) else tuple(map(int, shape))
+    """Repeat `x` to `shape`, y[..., i, j] = x[i, j]; see numpy.broadcast_to.
+
+    Parameters
+    ----------
+    x : Variable or array
+    shape : int or tuple of int
+        The new shape; its last axes are those of `x`, or repeat one of extent 1.
+
+    Raises
+    ------
+    ShapeError
+        Where `x` does not fit.
+
+    Examples
+    --------
+    >>> import numpy as np, autodiff as ad
+    >>> np.broadcast_to(ad.variable("x", (3, 1)), (2, 3, 4)).shape
+    (2, 3, 4)
+    """
+    shape = shape_tuple(shape)
     if not isinstance(x, Variable):
         return np.broadcast_to(x, shape)
     if x.shape == shape:
@@ -100,15 +139,33 @@ _reshape = Linear(
 
 
 def reshape(x, shape):
-    """The elements of `x` in C order in another shape; one extent may be -1."""
-    shape = (int(shape),) if isinstance(shape, (int, np.integer)) else tuple(map(int, shape))
+    """Give the elements of `x`, in C order, another shape; see numpy.reshape.
+
+    Parameters
+    ----------
+    x : Variable or array
+    shape : int or tuple of int
+        The new shape, of as many elements; one extent may be -1 and is inferred.
+
+    Raises
+    ------
+    ShapeError
+        Where the numbers of elements differ.
+
+    Examples
+    --------
+    >>> import numpy as np, autodiff as ad
+    >>> np.reshape(ad.variable("x", (3, 4)), (2, -1)).shape
+    (2, 6)
+    """
+    shape = shape_tuple(shape)
     if not isinstance(x, Variable):
         return np.reshape(x, shape)
     if shape.count(-1) == 1:
-        known = -int(np.prod(shape))
+        known = -math.prod(shape)
         if known > 0 and x.size % known == 0:
             shape = tuple(x.size // known if n == -1 else n for n in shape)
-    if any(n < 0 for n in shape) or int(np.prod(shape)) != x.size:
+    if any(n < 0 for n in shape) or math.prod(shape) != x.size:
         raise ShapeError(
             f"reshape: {x.size} elements of shape {x.shape} cannot become {shape}{graph.here(x)}")
     if shape == x.shape:
@@ -126,17 +183,118 @@ _transpose = Linear(
 
 
 def transpose(x, axes=None):
-    """Permute the axes of `x` (None: reverse them); see numpy.transpose."""
+    """Permute the axes of `x`, axis k of the result is axes[k]; see numpy.transpose.
+
+    Parameters
+    ----------
+    x : Variable or array
+    axes : tuple of int, optional
+        A permutation of the axes; None reverses them.
+
+    Raises
+    ------
+    ShapeError
+        Where `axes` is no permutation.
+
+    Examples
+    --------
+    >>> import numpy as np, autodiff as ad
+    >>> np.transpose(ad.variable("x", (2, 3, 4)), (0, 2, 1)).shape
+    (2, 4, 3)
+    """
     if not isinstance(x, Variable):
         return np.transpose(x, axes)
-    axes = range(x.ndim)[::-1] if axes is None else axes
-    axes = tuple(normal_axis(axis, x.ndim, "transpose") for axis in axes)
-    if sorted(axes) != list(range(x.ndim)):
+    axes = tuple(range(x.ndim)[::-1] if axes is None else axes)
+    if len(axes) != x.ndim:
         raise ShapeError(
             f"transpose: axes {axes} do not permute the {x.ndim} of {x.shape}{graph.here(x)}")
+    axes = distinct_axes(axes, x.ndim, "transpose", x)
     if axes == tuple(range(x.ndim)):
         return x
     return _transpose([x], tuple(x.shape[axis] for axis in axes), x.dtype, (axes,))
 
 
-graph.provide(sum_to=sum_to, zeros_of=zeros_of, reshape=reshape, transpose=transpose)
+def swapaxes(x, axis1, axis2):
+    """Exchange two axes of `x`; see numpy.swapaxes.
+
+    Raises ShapeError for an axis that `x` has not.
+
+    >>> import numpy as np, autodiff as ad
+    >>> np.swapaxes(ad.variable("x", (2, 3, 4)), 0, -1).shape
+    (4, 3, 2)
+    """
+    if not isinstance(x, Variable):
+        return np.swapaxes(x, axis1, axis2)
+    first = normal_axis(axis1, x.ndim, "swapaxes", x)
+    second = normal_axis(axis2, x.ndim, "swapaxes", x)
+    axes = list(range(x.ndim))
+    axes[first], axes[second] = second, first
+    return transpose(x, axes)
+
+
+# ---- axes of extent one ---------------------------------------------------------------------
+
+def squeeze(x, axis=None):
+    """Drop axes of extent one; see numpy.squeeze.
+
+    Parameters
+    ----------
+    x : Variable or array
+    axis : int or tuple of int, optional
+        Which axes; None drops all of extent one.
+
+    Raises
+    ------
+    ShapeError
+        For an axis of another extent, or one that `x` has not.
+
+    Examples
+    --------
+    >>> import numpy as np, autodiff as ad
+    >>> np.squeeze(ad.variable("x", (1, 3, 1)), axis=-1).shape
+    (1, 3)
+    """
+    if not isinstance(x, Variable):
+        return np.squeeze(x, axis=axis)
+    if axis is None:
+        return reshape(x, tuple(n for n in x.shape if n != 1))
+    axes = distinct_axes(axis, x.ndim, "squeeze", x)
+    for d in axes:
+        if x.shape[d] != 1:
+            raise ShapeError(
+                f"squeeze: axis {d} of shape {x.shape} has extent {x.shape[d]}, not 1"
+                f"{graph.here(x)}")
+    return reshape(x, tuple(n for d, n in enumerate(x.shape) if d not in axes))
+
+
+def expand_dims(x, axis):
+    """Insert axes of extent one, at the places `axis` of the result; see numpy.expand_dims.
+
+    Parameters
+    ----------
+    x : Variable or array
+    axis : int or tuple of int
+        Where the new axes are in the result; negative ones count from its end.
+
+    Raises
+    ------
+    ShapeError
+        For a place the result has not, or one given twice.
+
+    Examples
+    --------
+    >>> import numpy as np, autodiff as ad
+    >>> np.expand_dims(ad.variable("x", (3, 4)), (0, -1)).shape
+    (1, 3, 4, 1)
+    """
+    if not isinstance(x, Variable):
+        return np.expand_dims(x, axis)
+    ndim = x.ndim + (len(axis) if isinstance(axis, (tuple, list)) else 1)
+    axes = distinct_axes(axis, ndim, "expand_dims", x)
+    extents = iter(x.shape)
+    return reshape(x, tuple(1 if d in axes else next(extents) for d in range(ndim)))
+
+
+graph.provide(
+    sum_to=sum_to, zeros_of=zeros_of, reshape=reshape, transpose=transpose, swapaxes=swapaxes,
+    squeeze=squeeze)

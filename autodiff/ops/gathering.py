@@ -1,0 +1,84 @@
+"""Selection by integer arrays and its transpose: `gather` looks up, `scatter_add` adds back.
+
+The index arrays are int64, stand for neighbouring axes of the large operand and are broadcast
+together; negative places count from the end. Places are checked when the program runs.
+"""
+
+import numpy as np
+
+from autodiff.core import graph
+from autodiff.core.graph import Variable, constant
+from autodiff.errors import IndexingError, IndexRangeError
+from autodiff.ops.elementwise import astype
+from autodiff.ops.movement import transpose
+from autodiff.ops.table import Linear
+
+INT64 = np.dtype(np.int64)
+
+
+def _looked_up(y):
+    """Cost of a gather: what is looked up, not all of the operand."""
+    return 50 + 2 * y.size + sum(i.size for i in y.inputs[1:])
+
+
+_gather = Linear(
+    "gather", (lambda g, y, x, *index: _scatter_add([g, *index], x.shape, g.dtype, y.attrs), None),
+    again=lambda tangents, y, x, *index: _gather([tangents[0], *index], y.shape, y.dtype, y.attrs),
+    kernel="gather", params=lambda y: (y.attrs[0], *y.attrs[1]), cost=_looked_up,
+    doc="y = x[:, ..., i1, ..., ik, ...], integer arrays broadcast together")
+_scatter_add = Linear(
+    "scatter_add",
+    (lambda g, y, x, *index: _gather([g, *index], x.shape, g.dtype, y.attrs), None),
+    again=lambda tangents, y, x, *index: _scatter_add(
+        [tangents[0], *index], y.shape, y.dtype, y.attrs),
+    kernel="scatter_add:{}", params=lambda y: (y.attrs[0], *y.attrs[1]),
+    doc="y = zeros; y[:, ..., i1, ..., ik, ...] += x, repeated places add in their order")
+
+
+def gather_along(x, axes, indices, front, named):
+    """Select along `axes` of `x`; the axes of the indices stand in their place, or in `front`.
+
+    `named` are the axes an error names: those of the array the user indexed.
+    """
+    given, (indices, shape) = indices, _broadcast(x, indices)
+    if 0 not in shape:                             # NumPy: nothing is looked up, nothing is wrong
+        for index, d, axis in zip(given, axes, named, strict=True):
+            if not isinstance(index, Variable):
+                check_range(x, int(index.min()), int(index.max()), x.shape[d], axis)
+    lead = 0 if front else axes[0]
+    if list(axes) != list(range(lead, lead + len(axes))):
+        x = transpose(x, (*axes, *(d for d in range(x.ndim) if d not in axes)))
+    shape = (*x.shape[:lead], *shape, *x.shape[lead + len(axes):])
+    return _gather([x, *indices], shape, x.dtype, (lead, tuple(named)))
+
+
+def check_range(x, low, high, extent, axis):
+    """IndexRangeError unless `low` to `high` are places of an axis of this extent."""
+    if not (-extent <= low and high < extent):
+        wrong = high if high >= extent else low
+        raise IndexRangeError(
+            f"indexing: {wrong} is out of bounds for axis {axis} with size {extent}{graph.here(x)}")
+
+
+def scatter_add(x, shape, lead, indices):
+    """Zeros of `shape`, and the elements of `x` added where a gather would read them.
+
+    The transpose of `gather_along` over the axes from `lead` on; contributions to one place are
+    added in the order of the indices.
+    """
+    indices, _ = _broadcast(x, indices)
+    named = tuple(range(lead, lead + len(indices)))
+    return _scatter_add([x, *indices], shape, x.dtype, (lead, named))
+
+
+def _broadcast(x, indices):
+    """The index arrays as int64 Variables, and the shape they broadcast to."""
+    indices = [
+        astype(i, INT64) if isinstance(i, Variable) else constant(x.graph, i) for i in indices]
+    try:
+        return indices, np.broadcast_shapes(*(i.shape for i in indices))
+    except ValueError:
+        shapes = " and ".join(str(i.shape) for i in indices)
+        raise IndexingError(
+            f"indexing: index arrays of shapes {shapes} cannot be broadcast together"
+            f"{graph.here(x)}") from None

@@ -1,0 +1,62 @@
+"""Slicing and its transpose: `slice` takes a regular part of an array, `embed` puts it among zeros.
+
+The part is named by its ranges: for each axis an int, which drops the axis, or (start, step,
+count). A slice is a view of 0 bytes; where its step is negative it is packed.
+"""
+
+from autodiff.ops.table import Linear
+
+
+def as_range(part, extent):
+    """The (start, step, count) of a Python slice of an axis, the same for the same elements."""
+    start, stop, step = part.indices(extent)
+    count = len(range(start, stop, step))
+    return (start if count else 0, step if count > 1 else 1, count)
+
+
+def _slice_view(y, shape, strides):
+    offset, kept = 0, []
+    for item, stride in zip(y.attrs[0], strides, strict=True):
+        if isinstance(item, tuple):
+            kept.append(item[1] * stride)
+            item = item[0]
+        offset += item * stride
+    return kept, 0 if 0 in y.shape else offset    # no elements: stay inside the operand
+
+
+_slice = Linear(
+    "slice", (lambda g, y, x: embed(g, x.shape, y.attrs[0]),),
+    again=lambda tangents, y, x: slice_of(tangents[0], y.attrs[0]),
+    view=_slice_view, doc="y = a regular part of x")
+
+
+def slice_of(x, ranges):
+    """The part of `x` that `ranges` names: an int or (start, step, count) for each axis."""
+    if all(item == (0, 1, n) for item, n in zip(ranges, x.shape, strict=True)):
+        return x
+    shape = tuple(item[2] for item in ranges if isinstance(item, tuple))
+    return _slice([x], shape, x.dtype, (tuple(ranges),))
+
+
+def _embed_params(y):
+    """The byte of y where x begins, and the byte stride in y of each axis of x."""
+    shape, ranges = y.attrs
+    stride, offset, strides = y.dtype.itemsize, 0, []
+    for item, n in zip(ranges[::-1], shape[::-1], strict=True):
+        if isinstance(item, tuple):
+            strides.append(item[1] * stride)
+            item = item[0]
+        offset += item * stride
+        stride *= n
+    return (offset, *strides[::-1])
+
+
+_embed = Linear(
+    "embed", (lambda g, y, x: slice_of(g, y.attrs[1]),),
+    again=lambda tangents, y, x: embed(tangents[0], *y.attrs),
+    kernel="embed", params=_embed_params, doc="y = zeros, and x as a regular part among them")
+
+
+def embed(x, shape, ranges):
+    """Zeros of `shape`, with `x` as the part that `ranges` names: the transpose of `slice_of`."""
+    return _embed([x], shape, x.dtype, (shape, ranges))
