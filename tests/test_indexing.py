@@ -127,6 +127,8 @@ def test_equal_parts_are_one_node():
     assert x[-1] is x[np.int32(2)]
     assert x[0:1] is not x[0]
     assert x[2:1] is x[5:]
+    assert x[0:1:2] is x[:1]
+    assert x[1:0:-1] is x[1:2]
     i = np.array([0, 2])
     assert x[i] is x[i]
 
@@ -138,6 +140,13 @@ def test_basic_indexing_costs_no_bytes():
     assert plan.evaluations == {"multiply": 1, "sum": 1}
     backwards = ad.Program([x], [(x * 2.0)[::-1].sum()]).plan
     assert backwards.evaluations == {"multiply": 1, "copy": 1, "sum": 1}
+
+
+def test_an_empty_part_touches_nothing():
+    x = ad.variable("x", (0, 50))
+    f = ad.Program([x], [(x * 2.0)[:, 37] + 1.0])
+    assert f(np.zeros((0, 50)))[0].shape == (0,)
+    assert f.measured_peak_bytes == f.peak_bytes
 
 
 def test_a_mask_of_many_axes_holds_one_index():
