@@ -1,0 +1,43 @@
+"""Types of the compiled programs."""
+
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autodiff.core.regions import Regions
+from autodiff.core.steps import Steps
+
+@final
+class Memory: ...
+
+@final
+class Executable:
+    def __init__(
+        self,
+        regions: Regions,
+        steps: Steps,
+        taken: NDArray[np.int32],
+        workspace: NDArray[np.int64],
+    ) -> None: ...
+    @property
+    def regions(self) -> Regions: ...
+    @property
+    def arena_bytes(self) -> int: ...
+    @property
+    def block_bytes(self) -> int: ...
+    @property
+    def small_bytes(self) -> int: ...
+    @property
+    def captured_bytes(self) -> int: ...
+    @property
+    def peak_bytes(self) -> int: ...
+    @property
+    def measured_peak_bytes(self) -> int | None: ...
+    def accept(
+        self, given: tuple[Any, ...]
+    ) -> tuple[list[NDArray[Any]], tuple[tuple[int, ...] | None, ...] | None]: ...
+    def coerce(self, k: int, given: Any) -> NDArray[Any]: ...
+    def __call__(
+        self, arrays: list[NDArray[Any]], constants: list[NDArray[Any]]
+    ) -> list[NDArray[Any]]: ...

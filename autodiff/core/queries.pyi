@@ -1,0 +1,13 @@
+"""Types of the questions asked of a graph."""
+
+from typing import Any
+
+from autodiff.core.graph import Variable
+
+def signature(
+    inputs: list[Variable], outputs: list[Variable]
+) -> tuple[tuple[Any, ...], list[int]]: ...
+def boundary(outputs: list[Variable], first: int) -> list[Variable]: ...
+def unrun(
+    outputs: list[Variable], run: dict[int, Any]
+) -> tuple[list[Variable], list[Variable], list[Variable]]: ...

@@ -1,0 +1,126 @@
+"""NumPy's two protocols: a call of NumPy on a Variable is looked up in a table and traced.
+
+`np.tanh(v)` reaches `array_ufunc`, `np.sum(v)` reaches `array_function`; both end in the frontend
+that `autodiff.numpy` has under the same name. What is in no table is an error that names the
+function, the line and the nearest names that are: nothing falls back to computing outside the
+graph, where a gradient would be lost.
+"""
+
+import numpy as np
+
+from autodiff.core import graph
+from autodiff.errors import UnsupportedError
+from autodiff.numpy.calls import PARAMETERS, Call, line_of, refuse_option
+from autodiff.numpy.forms import FORMS
+from autodiff.ops.movement import reshape
+
+UFUNCS: dict = {}                 # numpy.ufunc -> frontend
+FUNCTIONS: dict = {}              # function of NumPy -> Call
+REDUCTIONS: dict = {}             # numpy.ufunc -> Call of the reduction that ufunc.reduce is
+BY_NAME: dict = {}                # names of further ufuncs (scipy.special) -> frontend
+
+REDUCE = {np.add: "sum", np.maximum: "max", np.minimum: "min", np.logaddexp: "logsumexp"}
+FURTHER = {"expit": "sigmoid"}
+
+METHODS = {
+    "accumulate": "collect the partial results with np.stack",
+    "reduceat": "reduce slices and collect them with np.stack",
+    "at": "a Variable is a value, not a place: build the result with np.where or np.concatenate",
+}
+ADVICE = {
+    "copyto": "a Variable cannot be written into an array: use np.where, np.stack, "
+              "np.broadcast_to or np.full_like(v, w) on Variables",
+    "nonzero": "how many there are depends on the values: use x.value",
+    "norm": "np.sqrt(np.square(x).sum())",
+    "var": "np.square(x - x.mean()).mean()",
+    "std": "np.sqrt(np.square(x - x.mean()).mean())",
+    "vstack": "np.concatenate, or np.stack for 1-d values",
+    "hstack": "np.concatenate",
+}
+
+
+def connect(frontends):
+    """Fill the tables: each frontend takes the place of NumPy's function of the same name."""
+    for name, frontend in {**FORMS, **frontends}.items():
+        original = getattr(np, name, None)
+        if isinstance(original, np.ufunc):
+            UFUNCS[original] = frontend
+        elif original is not None:
+            own = original.__name__      # np.concat is np.concatenate
+            FUNCTIONS[original] = Call(own, frontend, PARAMETERS[own])
+    for ufunc, name in REDUCE.items():
+        REDUCTIONS[ufunc] = Call(
+            f"{ufunc.__name__}.reduce", frontends[name],
+            "a axis {dtype} [out] keepdims [initial] [where]")
+    for name, ours in FURTHER.items():
+        BY_NAME[name] = frontends[ours]
+
+
+def array_function(function, types, inputs, keywords):
+    """Trace a function of NumPy that was called with a Variable among its arguments."""
+    call = FUNCTIONS.get(function)
+    if call is None:
+        raise unknown(full_name(function), inputs, keywords)
+    return call(inputs, keywords)
+
+
+def array_ufunc(ufunc, method, inputs, keywords):
+    """Trace a ufunc of NumPy or SciPy that was called with a Variable among its arguments."""
+    if method == "__call__":
+        frontend = UFUNCS.get(ufunc)
+        if frontend is None:
+            frontend = BY_NAME.get(ufunc.__name__)
+            if frontend is None:
+                raise unknown(full_name(ufunc), inputs, keywords)
+        if keywords:
+            for option, value in keywords.items():
+                refuse_option(full_name(ufunc), option, value, inputs, keywords)
+        return frontend(*inputs)
+    if method == "reduce" and ufunc in REDUCTIONS:
+        return reduce(REDUCTIONS[ufunc], inputs[0], keywords)
+    if method == "outer" and ufunc in UFUNCS:
+        return outer(UFUNCS[ufunc], *inputs, **keywords)
+    name = f"{full_name(ufunc)}.{method}"
+    remedy = METHODS.get(method)
+    if remedy is None:
+        raise unknown(name, inputs, keywords)
+    raise UnsupportedError(
+        f"{name} does not take Variables{line_of(inputs, keywords)}: {remedy}")
+
+
+def reduce(call, x, keywords):
+    """`ufunc.reduce`: its axis is the first where NumPy's functions take all."""
+    axis = keywords.get("axis", 0 if x.ndim else None)
+    return call((x,), {**keywords, "axis": axis})
+
+
+def outer(frontend, a, b):
+    """`ufunc.outer`: every element of `a` with every element of `b`."""
+    return frontend(reshape(a, np.shape(a) + (1,) * np.ndim(b)), b)
+
+
+def full_name(function):
+    """`np.linalg.norm`, as the user writes it."""
+    if not isinstance(function, np.ufunc):
+        return f"{function.__module__.replace('numpy', 'np', 1)}.{function.__name__}"
+    if getattr(np, function.__name__, None) is function:
+        return f"np.{function.__name__}"
+    return function.__name__      # SciPy's ufuncs and the user's own do not say where they live
+
+
+def unknown(name, inputs, keywords):
+    """The error about a function that autodiff has no rule for."""
+    from difflib import get_close_matches  # 3 ms, and only an error needs it
+
+    last = name.rpartition(".")[2]
+    advice = ADVICE.get(last)
+    if advice is None:
+        names = {f.__name__ for f in (*UFUNCS, *FUNCTIONS)}
+        near = ", ".join(f"np.{match}" for match in get_close_matches(last, names, 3, 0.6))
+        advice = f"the nearest it knows: {near}. " if near else ""
+        advice += "Write it with functions of autodiff.numpy, or use x.value outside the graph"
+    return UnsupportedError(
+        f"autodiff has no rule for {name}{line_of(inputs, keywords)}: {advice}")
+
+
+graph.provide(array_ufunc=array_ufunc, array_function=array_function)
