@@ -212,6 +212,7 @@ def test_any_graph_is_what_the_model_says(steps):
             else:
                 made.append(-a if op == "negative" else np.exp(a))
                 known.append(model.add(op, (m,)))
+    g.verify()
     assert [v.index for v in made] == known
     assert [v.op.name for v in g] == model.ops
     assert [tuple(u.index for u in v.inputs) for v in g] == model.inputs

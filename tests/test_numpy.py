@@ -167,7 +167,7 @@ def test_arrays_meet_variables_on_either_side(f):
 
 
 @pytest.mark.parametrize("other", [
-    2, 2.5, np.True_, np.float32(0.5), np.float64(0.5), np.int8(3), np.asarray(1.5),
+    2, 2.5, True, np.True_, np.float32(0.5), np.float64(0.5), np.int8(3), np.asarray(1.5),
     np.asarray(2, np.int16), [1.0, 2.0, 3.0, 4.0], (1, 2, 3, 4), np.arange(4),
     np.arange(4, dtype=np.float32), B[:, ::-1], np.asfortranarray(B), np.empty((0, 3, 4))])
 def test_numbers_lists_and_arrays_of_any_layout(other):
@@ -291,6 +291,7 @@ def test_the_nearest_names_are_named(x):
     (lambda x: np.sum(x, out=np.ones(())), r"np\.sum .*out=.*test_numpy"),
     (lambda x: np.sum(x, 0, None, np.ones(4)), r"np\.sum .*out="),
     (lambda x: np.sum(x, where=A > 0.5), r"where=.*np\.where"),
+    (lambda x: np.sum(x, where=False), r"where=.*np\.where"),
     (lambda x: np.sum(x, initial=3.0), r"initial=.*initial \+ x\.sum"),
     (lambda x: np.max(x, initial=0.0), r"initial=.*np\.maximum"),
     (lambda x: np.reshape(x, (4, 3), order="F"), r"order=.*transpose"),
