@@ -19,10 +19,12 @@ from autodiff.errors import (
     ShapeError,
     UndefinedDerivativeError,
 )
+from autodiff.jacobians import hessian, hvp, jacobian
 from autodiff.ops import products  # noqa: F401  (registers the table)
 from autodiff.planning import Checkpoint, Recompute, Store, use_policy
 from autodiff.programs import Plan, Program
-from autodiff.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from autodiff.testing import check_grads
+from autodiff.transforms import grad, jvp, value_and_grad, vjp
 
 __version__ = "0.1.0"
 
@@ -47,6 +49,7 @@ __all__ = [
     "Store",
     "UndefinedDerivativeError",
     "Variable",
+    "check_grads",
     "compile",
     "grad",
     "gradients",

@@ -1,14 +1,13 @@
 """`compile` and `plan`: a function traced once for each signature of its arguments."""
 
-from functools import wraps
-
 import numpy as np
 
 from autodiff.core.graph import Variable
 from autodiff.errors import ArgumentError, GraphError
 from autodiff.planning import as_policy
 from autodiff.programs import Program
-from autodiff.tracing import Cache, Trace, has_variables, leaf_kind, _open
+from autodiff.tracing import Cache, Trace, graph_of, is_tracing, leaf_kind, variables_of
+from autodiff.transformed import Transformed
 from autodiff.trees import flatten, unflatten
 
 
@@ -21,21 +20,25 @@ class Compiled:
             with trace:
                 args, kwargs = trace.take(args, kwargs)
                 leaves, self.structure = flatten(f(*args, **kwargs))
+            outputs = variables_of(leaves, trace.graph)
             self.where = [isinstance(leaf, Variable) for leaf in leaves]
-            self.rest = [None if v else leaf for v, leaf in zip(self.where, leaves, strict=True)]
-            outputs = [leaf for leaf in leaves if isinstance(leaf, Variable)]
+            self.rest = [None if computed else own(leaf)
+                         for computed, leaf in zip(self.where, leaves, strict=True)]
             self.program = Program(trace.inputs, outputs, policy) if outputs else None
-            self.constants = [] if self.program is None else self.program.constants()
+            self.constants = self.program.constants() if outputs else []
         finally:
             trace.close()
 
     def __call__(self, arrays):
-        leaves = list(self.rest)
-        if self.program is not None:
-            results = iter(self.program.run(arrays, self.constants))
-            leaves = [next(results) if v else leaf
-                      for v, leaf in zip(self.where, leaves, strict=True)]
-        return unflatten(self.structure, leaves)
+        results = iter(self.program.run(arrays, self.constants) if self.program else ())
+        return unflatten(self.structure, [
+            next(results) if computed else own(leaf)
+            for computed, leaf in zip(self.where, self.rest, strict=True)])
+
+
+def own(leaf):
+    """What is no Variable in a result; arrays are copied, so that no call changes another's."""
+    return leaf.copy() if isinstance(leaf, np.ndarray) else leaf
 
 
 def signature_of(args, kwargs):
@@ -46,15 +49,11 @@ def signature_of(args, kwargs):
         kind = leaf_kind(leaf)
         if kind == "static":
             key.append((type(leaf), leaf))
-        elif kind == "weak":
-            key.append(float)
-            arrays.append(leaf)
-        elif kind == "array":
-            leaf = np.asarray(leaf)
-            key.append((leaf.shape, leaf.dtype.newbyteorder("=").num))
-            arrays.append(leaf)
-        else:
+        elif kind == "refused":
             key.append(None)                      # the trace will say what is wrong with it
+        else:
+            key.append(float if kind == "weak" else (leaf.shape, leaf.dtype.num))
+            arrays.append(leaf)
     return tuple(key), arrays
 
 
@@ -64,7 +63,7 @@ def compile(f, policy=None):
     The signature is the containers, shapes and dtypes of the arguments, and the values of ints,
     bools and strings; floats and arrays may change freely. Arrays that f takes from its
     surroundings are copied at the trace. A compiled function inside another trace is simply
-    called.
+    called. The last 64 signatures are kept; `.cache` counts their `hits` and `misses`.
 
     Parameters
     ----------
@@ -88,9 +87,8 @@ def compile(f, policy=None):
     entries = Cache(64)
     fixed = None if policy is None else as_policy(policy)
 
-    @wraps(f)
-    def compiled(*args, **kwargs):
-        if _open.get() is not None or has_variables(args, kwargs) is not None:
+    def call(*args, **kwargs):
+        if is_tracing() or graph_of(args, kwargs) is not None:
             return f(*args, **kwargs)
         key, arrays = signature_of(args, kwargs)
         policy = fixed or as_policy(None)
@@ -105,6 +103,7 @@ def compile(f, policy=None):
             entries.put((key, policy), entry)
         return entry(arrays)
 
+    compiled = Transformed(call, compile, f, policy=fixed)
     compiled.cache = entries
     return compiled
 
@@ -130,7 +129,7 @@ def plan(f, *args, policy=None, **kwargs):
     >>> ad.plan(ad.grad(lambda x: np.tanh(x).sum()), np.zeros(100)).evaluations["tanh"]
     1
     """
-    if has_variables(args, kwargs) is not None:
+    if graph_of(args, kwargs) is not None:
         raise GraphError("plan takes arrays; for Variables use ad.Program(inputs, outputs).plan")
     program = Compiled(f, args, kwargs, as_policy(policy)).program
     if program is None:

@@ -14,13 +14,14 @@ from contextvars import ContextVar
 import numpy as np
 
 from autodiff.core import graph as core
-from autodiff.core.graph import Graph, Variable, argument, constant
+from autodiff.core.graph import Graph, Variable, argument, constant, current_graph
 from autodiff.core.queries import signature, unrun
 from autodiff.errors import (
     ArgumentError,
     ConcretizationError,
     DTypeError,
     GradientWarning,
+    GraphError,
 )
 from autodiff.planning import as_policy
 from autodiff.programs import Program
@@ -87,7 +88,7 @@ class Trace:
     def __init__(self, policy, concrete=True):
         self.policy, self.concrete = policy, concrete
         self.graph = Graph()
-        self.inputs, self.arrays = [], []
+        self.inputs = []
 
     def __enter__(self):
         self._token = _open.set(self)
@@ -99,159 +100,165 @@ class Trace:
         _open.reset(self._token)
         return False
 
-    def take(self, args, kwargs):
+    def take(self, args, kwargs, names=None):
         """Arguments with array leaves and floats replaced by Variables of this trace.
 
-        Ints, bools, strings and None are static and stay as they are.
+        Ints, bools and strings are static and stay as they are. `names` are what to call the
+        positional arguments.
         """
         leaves, structure = flatten((args, kwargs))
-        names = None
+        names = leaf_names(args, kwargs, names)
         taken = []
-        for k, leaf in enumerate(leaves):
+        for leaf, name in zip(leaves, names, strict=True):
             kind = leaf_kind(leaf)
-            if kind == "static":
-                taken.append(leaf)
-                continue
             if kind == "refused":
-                names = names or argument_names(args, kwargs)
-                refuse(leaf, names[k])
-            array = np.asarray(leaf)
-            names = names or argument_names(args, kwargs)
-            x = argument(self.graph, array.shape, array.dtype.newbyteorder("="), names[k],
-                         weak=kind == "weak")
-            if self.concrete:
-                self.graph.bindings[x.index] = array
-            self.inputs.append(x)
-            self.arrays.append(array)
-            taken.append(x)
+                refuse(leaf, name)
+            taken.append(leaf if kind == "static" else self.take_array(leaf, kind, name))
         return unflatten(structure, taken)
+
+    def take_array(self, leaf, kind, name):
+        """An argument of the graph for one array or number, bound to it where it has a value."""
+        array = np.asarray(leaf)
+        if not array.dtype.isnative:
+            array = array.astype(array.dtype.newbyteorder("="))
+        x = argument(self.graph, array.shape, array.dtype, name, weak=kind == "weak")
+        if self.concrete:
+            self.graph.bindings[x.index] = array
+        self.inputs.append(x)
+        return x
 
     def run(self, tree):
         """The tree with its Variables replaced by arrays."""
         leaves, structure = flatten(tree)
-        outputs = [leaf for leaf in leaves if isinstance(leaf, Variable)]
+        outputs = variables_of(leaves, self.graph)
         if outputs:
-            inputs, arrays = self.sources()
-            results = iter(run(inputs, outputs, arrays, self.policy))
+            known = self.inputs
+            if len(known) < len(self.graph.bindings):        # some values were looked at
+                _, _, known = unrun(outputs, self.graph.bindings)
+            arrays = [self.graph.bindings[x.index] for x in known]
+            results = iter(run(known, outputs, arrays, self.policy))
             leaves = [next(results) if isinstance(leaf, Variable) else leaf for leaf in leaves]
         return unflatten(structure, leaves)
-
-    def sources(self):
-        """What has values: the arguments, and what was looked at."""
-        kept = [self.graph[node] for node in self.graph.bindings
-                if self.graph[node].op is not core.ARGUMENT]
-        return self.inputs + kept, self.arrays + [self.graph.bindings[x.index] for x in kept]
 
     def close(self):
         """Let go of the arrays: nothing refers to the caller's arguments afterwards."""
         self.graph.forget()
-        self.arrays = []
+
+
+def variables_of(leaves, graph):
+    """The Variables among the leaves of a result; GraphError for one of another graph."""
+    found = [leaf for leaf in leaves if isinstance(leaf, Variable)]
+    for x in found:
+        if x.graph is not graph:
+            raise GraphError(
+                f"the function returned {x!r}, which belongs to another graph: it was kept from "
+                "an earlier call, or made outside the function")
+    return found
+
+
+# ---- arguments ------------------------------------------------------------------------------
+
+_COMPUTABLE = frozenset("?bhilqBHILQfd")          # dtype characters
 
 
 def leaf_kind(leaf):
     """How an argument enters a trace: "array", "weak" (a Python float), "static", "refused"."""
-    kind = type(leaf)
-    if kind is np.ndarray:
-        return "array" if leaf.dtype.kind in "biuf" and leaf.dtype.itemsize <= 8 else "refused"
-    if kind is float:
-        return "weak"
-    if isinstance(leaf, np.ma.MaskedArray) or kind is np.matrix:
-        return "refused"
     if isinstance(leaf, (np.ndarray, np.generic)):
-        return "array" if leaf.dtype.kind in "biuf" and leaf.dtype.itemsize <= 8 else "refused"
-    return "static"
+        if isinstance(leaf, (np.ma.MaskedArray, np.matrix)):
+            return "refused"
+        return "array" if leaf.dtype.char in _COMPUTABLE else "refused"
+    return "weak" if isinstance(leaf, float) else "static"
 
 
 def refuse(leaf, name):
     """Raise for an argument that cannot be traced."""
-    if isinstance(leaf, np.ma.MaskedArray) or type(leaf) is np.matrix:
+    if isinstance(leaf, (np.ma.MaskedArray, np.matrix)):
         raise DTypeError(f"{name} is a {type(leaf).__name__}: pass a plain array")
     raise DTypeError(
         f"{name} has dtype {leaf.dtype}; autodiff computes with float32, float64, integers and "
         "booleans. Convert it with .astype(float).")
 
 
-def argument_names(args, kwargs):
+def leaf_names(args, kwargs, names=None):
     """A name for each leaf of a call, for messages and listings."""
+    names = names or [f"argument {k}" for k in range(len(args))]
     found = []
-    for k, arg in enumerate(args):
-        found += paths(arg, f"argument {k}")
-    for key, arg in kwargs.items():
-        found += paths(arg, key)
+    for name, arg in zip([*names, *kwargs], [*args, *kwargs.values()], strict=True):
+        found += paths(arg, name)
     return found
 
 
-def has_variables(args, kwargs):
+def graph_of(args, kwargs):
     """The graph of the first Variable among the arguments, or None."""
     leaves, _ = flatten((args, kwargs))
     return next((leaf.graph for leaf in leaves if isinstance(leaf, Variable)), None)
 
 
-def traced(body, args, kwargs, policy):
+def traced(body, args, kwargs, policy, names=None):
     """Run `body(args, kwargs)` in a trace: nested ones return Variables, the outermost arrays."""
-    graph = has_variables(args, kwargs)
     if _open.get() is not None:
         return body(args, kwargs)
+    graph = graph_of(args, kwargs)
     if graph is not None:
         with graph:
             return body(args, kwargs)
     trace = Trace(as_policy(policy))
     try:
         with trace:
-            tree = body(*trace.take(args, kwargs))
+            tree = body(*trace.take(args, kwargs, names))
         return trace.run(tree)
     finally:
         trace.close()
 
 
-def current_target():
-    """The graph that a transform called now writes into."""
-    return core.current_graph()
+def is_tracing():
+    """Whether a transform called now is inside another one."""
+    return _open.get() is not None
 
 
-def fresh_arguments(args, argnums):
+def fresh_arguments(args, argnums, names=None):
     """The arguments with fresh aliases in the place of those that are differentiated.
 
     Returns (arguments, list of (structure, Variables) by argnum). Each float leaf of an argument
     in `argnums` becomes an `argument` node that never merges, so that d/dy (y x) at y = x is x.
     """
     args, groups = list(args), []
-    graph = has_variables(args, {}) or current_target()
+    graph = graph_of(args, {}) or current_graph()
     for k in argnums:
-        if not -len(args) <= k < len(args):
-            raise ArgumentError(f"argnums={k}, but only {len(args)} positional arguments were given")
         leaves, structure = flatten(args[k])
-        names = None
-        targets = []
-        for position, leaf in enumerate(leaves):
-            if not isinstance(leaf, Variable):
-                names = names or paths(args[k], f"argument {k}")
-                leaf = differentiable_constant(graph, leaf, names[position])
-            elif leaf.dtype.kind != "f":
-                names = names or paths(args[k], f"argument {k}")
-                raise DTypeError(
-                    f"{names[position]} has dtype {leaf.dtype} and cannot be differentiated; "
-                    "use x.astype(float), or leave it out of argnums")
-            targets.append(argument(graph, None, None, outer=leaf))
+        places = paths(args[k], names[k] if names else f"argument {k}")
+        targets = [fresh(graph, leaf, name) for leaf, name in zip(leaves, places, strict=True)]
         args[k] = unflatten(structure, targets)
         groups.append((structure, targets))
     return args, groups
 
 
-def differentiable_constant(graph, leaf, name):
-    """A number or array to be differentiated that is no Variable: a constant of the graph."""
-    if isinstance(leaf, (bool, np.bool_)) or not isinstance(
-            leaf, (int, float, np.ndarray, np.generic)):
-        raise DTypeError(
-            f"{name} is a {type(leaf).__name__} and cannot be differentiated; leave it out of "
-            "argnums")
-    if isinstance(leaf, (int, float)) and not isinstance(leaf, np.generic):
-        return constant(graph, np.float64(leaf))
+def fresh(graph, leaf, name):
+    """A fresh alias of one leaf; a number or array that is no Variable becomes a constant."""
+    weak = False
+    if not isinstance(leaf, Variable):
+        if isinstance(leaf, bool) or not isinstance(leaf, (int, float, np.ndarray, np.generic)):
+            raise DTypeError(
+                f"{name} is a {type(leaf).__name__} and cannot be differentiated; leave it out "
+                "of argnums")
+        if leaf_kind(leaf) == "refused":
+            refuse(leaf, name)
+        weak = not isinstance(leaf, (np.ndarray, np.generic))
+        leaf = constant(graph, np.float64(leaf) if weak else leaf)
     if leaf.dtype.kind != "f":
         raise DTypeError(
             f"{name} has dtype {leaf.dtype} and cannot be differentiated; use x.astype(float), "
             "or leave it out of argnums")
-    return constant(graph, leaf)
+    return argument(graph, None, None, outer=leaf, weak=weak)
+
+
+def positions(args, argnums):
+    """`argnums` counted from the front; ArgumentError where there is no such argument."""
+    for k in argnums:
+        if not -len(args) <= k < len(args):
+            raise ArgumentError(
+                f"argnums={k}, but {len(args)} positional arguments were given")
+    return [k % len(args) for k in argnums]
 
 
 # ---- looking at values ----------------------------------------------------------------------
@@ -262,7 +269,7 @@ def evaluate(x):
     if x.index in graph.payloads:
         return graph.payloads[x.index]
     if x.index not in graph.bindings:
-        leaves, alive = unrun(x, graph.bindings)
+        leaves, alive, known = unrun([x], graph.bindings)
         if leaves:
             raise ConcretizationError(
                 f"the value of {x!r} is looked at{core.here(x)}, but it depends on "
@@ -271,40 +278,40 @@ def evaluate(x):
                 "functions instead of `if`, run it as an ad.Program, or use ad.grad(f), where "
                 "values may be looked at")
         outputs = [x, *(y for y in alive if y is not x)]
+        arrays = [graph.bindings[y.index] for y in known]
         trace = _open.get()
-        if trace is not None and trace.graph is graph:
-            inputs, arrays = trace.sources()
-            policy = trace.policy
-        else:
-            inputs = [graph[node] for node in graph.bindings]
-            arrays, policy = list(graph.bindings.values()), as_policy(None)
-        for y, value in zip(outputs, run(inputs, outputs, arrays, policy), strict=True):
-            value.flags.writeable = False
+        inside = trace is not None and trace.graph is graph
+        policy = trace.policy if inside else as_policy(None)
+        for y, value in zip(outputs, run(known, outputs, arrays, policy), strict=True):
             graph.bindings[y.index] = value
     value = graph.bindings[x.index].view()
     value.flags.writeable = False
     return value
 
 
-def _single(x, what):
+def single_value(x, what):
+    """The one element of a Variable as a Python number."""
     if x.size != 1:
         raise ArgumentError(
-            f"{what} of {x!r}: it has {x.size} elements, only one has a single value")
-    return evaluate(x).reshape(()).item()
+            f"{what} of {x!r}{core.here(x)}: it has {x.size} elements, only one has a single value")
+    return evaluate(x).item()
 
 
 def to_float(x):
-    number = float(_single(x, "float()"))
+    """float(x), with a warning: the number has no gradient."""
+    number = float(single_value(x, "float()"))
+    # The text names no node: Python shows a warning once for each text and line.
     warnings.warn(
-        f"float() takes {x!r} out of the graph{core.here(x)}: no gradient flows through it. Use "
-        "np.stack or np.concatenate to collect Variables, x.value if this is meant",
-        GradientWarning, stacklevel=3)
+        f"float() takes a value out of the graph{core.here(x)}, and no gradient flows through "
+        f"it ({x.dtype}{list(x.shape)}, a result of {x.op.name}). Use np.stack or "
+        "np.concatenate to collect Variables, and x.value if this is meant",
+        GradientWarning, stacklevel=2)
     return number
 
 
 core.provide(
     evaluate=evaluate,
-    to_bool=lambda x: bool(_single(x, "the truth value")),
+    to_bool=lambda x: bool(single_value(x, "the truth value")),
     to_float=to_float,
-    to_int=lambda x: int(_single(x, "int()")),
+    to_int=lambda x: int(single_value(x, "int()")),
 )

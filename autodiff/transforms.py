@@ -4,54 +4,66 @@ Each differentiates by adding nodes to the graph of the function it is given, so
 of a transform is a graph of a graph; only the outermost one runs anything.
 """
 
-from functools import wraps
-
 import numpy as np
 
 from autodiff.core.gradients import gradients, tangents
-from autodiff.core.graph import Variable, argument, constant
+from autodiff.core.graph import Variable, argument, constant, current_graph
 from autodiff.core.queries import boundary
-from autodiff.errors import ArgumentError, DTypeError, ShapeError
-from autodiff.ops.movement import reshape, zeros_of
+from autodiff.errors import ArgumentError, DTypeError, GraphError, ShapeError
+from autodiff.ops.movement import zeros_of
 from autodiff.planning import as_policy
 from autodiff.programs import Program
-from autodiff.tracing import (
-    Trace,
-    current_target,
-    fresh_arguments,
-    has_variables,
-    traced,
-    _open,
-)
-from autodiff.trees import flatten, unflatten
+from autodiff.tracing import Trace, fresh_arguments, graph_of, is_tracing, positions, traced
+from autodiff.transformed import Transformed
+from autodiff.trees import flatten, leaves_like, paths, unflatten
 
 
 def normal_argnums(argnums):
     """(argnums as a tuple, whether one was given alone)."""
-    if isinstance(argnums, (int, np.integer)):
-        return (int(argnums),), True
-    return tuple(int(k) for k in argnums), False
+    alone = isinstance(argnums, (int, np.integer))
+    try:
+        return tuple([int(k) for k in ([argnums] if alone else argnums)]), alone
+    except (TypeError, ValueError):
+        raise ArgumentError(f"argnums is an int or a tuple of ints, not {argnums!r}") from None
+
+
+def checked_policy(policy):
+    """`policy` as an object, or None for that of the enclosing `ad.use_policy` at the call."""
+    return None if policy is None else as_policy(policy)
+
+
+def floating(y, name):
+    """A result as a Variable of floating point; a number in its place becomes a constant."""
+    if not isinstance(y, Variable):
+        array = np.asarray(y)
+        if array.dtype.kind not in "biuf":
+            raise DTypeError(f"{name}: the function returned {y!r}, not a number")
+        y = constant(current_graph(), array.astype(np.result_type(array, 0.0)))
+    if y.dtype.kind != "f":
+        raise DTypeError(f"{name}: the function returned {y!r}, which is not of floating point")
+    return y
 
 
 def scalar_output(y, name):
     """The result of a function to be differentiated, a floating scalar Variable."""
-    if not isinstance(y, Variable):
-        if isinstance(y, (dict, list, tuple)):
-            raise ShapeError(
-                f"{name} differentiates a function that returns one scalar; this one returned a "
-                f"{type(y).__name__}. Use has_aux=True for a pair (scalar, anything), or ad.vjp")
-        array = np.asarray(y)
-        if array.dtype.kind not in "biuf":
-            raise DTypeError(f"{name}: the function returned {y!r}, not a number")
-        y = constant(current_target(), array.astype(np.result_type(array, np.float32)
-                                                    if array.dtype.kind != "f" else array.dtype))
+    if isinstance(y, (dict, list, tuple)):
+        raise ShapeError(
+            f"{name} differentiates a function that returns one scalar; this one returned a "
+            f"{type(y).__name__}. Use has_aux=True for a pair (scalar, anything), or ad.vjp")
+    y = floating(y, name)
     if y.shape != ():
         raise ShapeError(
             f"{name} differentiates a function that returns a scalar; this one returned {y!r} of "
             f"shape {y.shape}. Use ad.jacobian or ad.vjp, or differentiate its .sum()")
-    if y.dtype.kind != "f":
-        raise DTypeError(f"{name}: the function returned {y!r}, which is not of floating point")
     return y
+
+
+def pulled_back(outputs, groups, seeds=None):
+    """The gradients of outputs, in the containers of the arguments."""
+    targets = [x for _, group in groups for x in group]
+    found = iter(gradients(outputs, targets, seeds) if targets else [])
+    return tuple([unflatten(structure, [next(found) for _ in group])
+                  for structure, group in groups])
 
 
 def value_and_grad(f, argnums=0, has_aux=False, policy=None):
@@ -87,27 +99,25 @@ def value_and_grad(f, argnums=0, has_aux=False, policy=None):
     Source: algorithms 6.5 and 6.6, symbol to number.
     """
     argnums, alone = normal_argnums(argnums)
+    policy = checked_policy(policy)
 
     def body(args, kwargs):
-        args, groups = fresh_arguments(args, argnums)
-        z = f(*args, **kwargs)
-        aux = None
+        args, groups = fresh_arguments(args, positions(args, argnums))
+        z, aux = f(*args, **kwargs), None
         if has_aux:
             if not isinstance(z, tuple) or len(z) != 2:
                 raise ArgumentError("with has_aux=True the function returns (scalar, anything)")
             z, aux = z
         z = scalar_output(z, "grad")
-        targets = [x for _, group in groups for x in group]
-        found = iter(gradients(z, targets) if targets else [])
-        grads = tuple(unflatten(structure, [next(found) for _ in group])
-                      for structure, group in groups)
+        grads = pulled_back([z], groups)
         return ((z, aux) if has_aux else z), (grads[0] if alone else grads)
 
-    @wraps(f)
-    def transformed(*args, **kwargs):
+    def call(*args, **kwargs):
         return traced(body, args, kwargs, policy)
 
-    return transformed
+    return Transformed(
+        call, value_and_grad, f, argnums=argnums[0] if alone else argnums, has_aux=has_aux,
+        policy=policy)
 
 
 def grad(f, argnums=0, has_aux=False, policy=None):
@@ -124,41 +134,44 @@ def grad(f, argnums=0, has_aux=False, policy=None):
     array(12.)
     """
     both = value_and_grad(f, argnums, has_aux)
+    policy = checked_policy(policy)
 
     def body(args, kwargs):
         value, grads = both(*args, **kwargs)
         return (grads, value[1]) if has_aux else grads
 
-    @wraps(f)
-    def transformed(*args, **kwargs):
+    def call(*args, **kwargs):
         return traced(body, args, kwargs, policy)
 
-    return transformed
+    return Transformed(call, grad, f, argnums=argnums, has_aux=has_aux, policy=policy)
 
 
 def differentiable_outputs(tree, name):
     """(Variables, structure) of a result; numbers in it become constants."""
     leaves, structure = flatten(tree)
+    if not leaves:
+        raise ArgumentError(f"{name}: the function returned {tree!r}, no number")
+    return [floating(leaf, name) for leaf in leaves], structure
+
+
+def matching_leaves(tree, variables, structure, what, owner):
+    """The leaves of a cotangent or tangent: Variables, and arrays in the dtype of their owners."""
+    names = paths(unflatten(structure, variables), owner)
+    leaves = leaves_like(structure, tree)
+    if leaves is None:
+        raise ArgumentError(
+            f"{what} is not built like the {owner}; it needs {', '.join(names) or 'None'}")
     found = []
-    for leaf in leaves:
+    for leaf, x, name in zip(leaves, variables, names, strict=True):
         if not isinstance(leaf, Variable):
-            leaf = constant(current_target(), np.asarray(leaf, dtype=np.result_type(leaf, 0.0)))
-        if leaf.dtype.kind != "f":
-            raise DTypeError(f"{name}: the function returned {leaf!r}, not of floating point")
+            leaf = np.asarray(leaf)
+            if leaf.dtype.kind not in "biuf":
+                raise DTypeError(f"{what} of {name} has dtype {leaf.dtype}, not a real number")
+            leaf = leaf.astype(x.dtype, copy=False)
+        if leaf.shape != x.shape:
+            raise ShapeError(f"{what} of {name} has shape {leaf.shape}, {x.shape} is needed")
         found.append(leaf)
-    return found, structure
-
-
-def matching_leaves(tree, variables, structure, what):
-    """The leaves of a cotangent or tangent, checked against the Variables they belong to."""
-    leaves, given = flatten(tree)
-    if given != structure:
-        raise ArgumentError(f"{what} has another structure than what it belongs to")
-    for leaf, x in zip(leaves, variables, strict=True):
-        shape = leaf.shape if isinstance(leaf, Variable) else np.shape(leaf)
-        if tuple(shape) != x.shape:
-            raise ShapeError(f"{what} has shape {tuple(shape)} where {x.shape} is needed")
-    return leaves
+    return found
 
 
 def vjp(f, *args, policy=None):
@@ -186,46 +199,53 @@ def vjp(f, *args, policy=None):
     >>> pullback(np.ones(2))[0]
     array([ 1., -1.])
     """
-    def backward(outputs, groups, seeds):
-        targets = [x for _, group in groups for x in group]
-        found = iter(gradients(outputs, targets, seeds))
-        return tuple(unflatten(structure, [next(found) for _ in group])
-                     for structure, group in groups)
+    return value_and_pullback(f, args, policy, list(range(len(args))))
+
+
+def value_and_pullback(f, args, policy, numbers):
+    """`vjp` of arguments that are numbered otherwise for the user."""
+    names = [f"argument {k}" for k in numbers]
 
     def body(args, kwargs):
-        args, groups = fresh_arguments(args, range(len(args)))
+        args, groups = fresh_arguments(args, range(len(args)), names)
         outputs, structure = differentiable_outputs(f(*args), "vjp")
         return outputs, structure, groups
 
-    if _open.get() is not None or has_variables(args, {}) is not None:
-        outputs, structure, groups = traced(body, args, {}, policy)
+    def seeds_of(u, outputs, structure):
+        return matching_leaves(u, outputs, structure, "vjp: the cotangent", "value")
 
-        def pullback(u):
-            seeds = matching_leaves(u, outputs, structure, "vjp: the cotangent")
-            return backward(outputs, groups, seeds)
+    if is_tracing() or graph_of(args, {}) is not None:
+        outputs, structure, groups = traced(body, args, {}, policy, names)
 
-        return unflatten(structure, outputs), pullback
+        def pull(u):
+            return pulled_back(outputs, groups, seeds_of(u, outputs, structure))
+
+        return unflatten(structure, outputs), pull
 
     policy = as_policy(policy)
     trace = Trace(policy)
     try:
         with trace:
-            outputs, structure, groups = body(*trace.take(args, {}))
+            outputs, structure, groups = body(*trace.take(args, {}, names))
             first = len(trace.graph)
             seeds = [argument(trace.graph, y.shape, y.dtype, "cotangent") for y in outputs]
-            grads, grads_structure = flatten(backward(outputs, groups, seeds))
-            kept = boundary(grads, first)
+            grads, grads_structure = flatten(pulled_back(outputs, groups, seeds))
+            kept = boundary(grads, first) if grads else []
             results = trace.run(outputs + kept)
         values, residuals = results[:len(outputs)], results[len(outputs):]
-        program = Program(kept + seeds, grads, policy)
-        constants = program.constants()
+        program = Program(kept + seeds, grads, policy) if grads else None
+        constants = program.constants() if grads else []
     finally:
         trace.close()
 
     def pullback(u):
-        seeds = matching_leaves(u, outputs, structure, "vjp: the cotangent")
-        seeds = [np.asarray(s, y.dtype) for s, y in zip(seeds, outputs, strict=True)]
-        return unflatten(grads_structure, program.run([*residuals, *seeds], constants))
+        given = seeds_of(u, outputs, structure)
+        if any(isinstance(leaf, Variable) for leaf in given):
+            raise GraphError(
+                "vjp: this pullback was made from arrays and runs on arrays; to differentiate "
+                "it, call ad.vjp inside the function that is differentiated")
+        found = program.run([*residuals, *given], constants) if grads else []
+        return unflatten(grads_structure, found)
 
     return unflatten(structure, values), pullback
 
@@ -245,123 +265,31 @@ def jvp(f, args, directions, policy=None):
     >>> ad.jvp(np.sin, (0.0,), (2.0,))
     (array(0.), array(2.))
     """
+    if not isinstance(args, (tuple, list)) or not isinstance(directions, (tuple, list)):
+        raise ArgumentError("jvp: arguments and tangents are tuples, ad.jvp(f, (x,), (t,))")
     if len(args) != len(directions):
         raise ArgumentError(f"jvp: {len(directions)} tangents for {len(args)} arguments")
+    return value_and_tangent(f, args, directions, policy, list(range(len(args))))
 
-    def body(args, kwargs):
-        args, directions = args
-        fresh, groups = fresh_arguments(args, range(len(args)))
-        sources = [x for _, group in groups for x in group]
-        given = []
-        for (structure, group), direction in zip(groups, directions, strict=True):
-            for leaf, x in zip(
-                    matching_leaves(direction, group, structure, "jvp: the tangent"), group,
-                    strict=True):
-                if not isinstance(leaf, Variable):
-                    leaf = constant(x.graph, np.asarray(leaf, x.dtype))
-                given.append(leaf if leaf.dtype == x.dtype and not leaf.weak
-                             else leaf.astype(x.dtype))
+
+def value_and_tangent(f, args, directions, policy, numbers):
+    """`jvp` of arguments that are numbered otherwise for the user."""
+    n = len(args)
+    names = [f"argument {k}" for k in numbers]
+
+    def body(given, kwargs):
+        fresh, groups = fresh_arguments(given[:n], range(n), names)
+        sources, along = [], []
+        for k, (structure, group) in enumerate(groups):
+            sources += group
+            along += matching_leaves(
+                given[n + k], group, structure, "jvp: the tangent", names[k])
+        along = [t.astype(x.dtype) if isinstance(t, Variable) else constant(x.graph, t)
+                 for t, x in zip(along, sources, strict=True)]
         outputs, structure = differentiable_outputs(f(*fresh), "jvp")
-        found = tangents(outputs, sources, given)
+        found = tangents(outputs, sources, along) if sources else [None] * len(outputs)
         found = [zeros_of(y) if t is None else t for y, t in zip(outputs, found, strict=True)]
         return unflatten(structure, outputs), unflatten(structure, found)
 
-    return traced(body, (tuple(args), tuple(directions)), {}, policy)
-
-
-def jacobian(f, argnums=0, policy=None):
-    """Make a function that returns the Jacobian: J[i..., j...] = d f[i...] / d x[j...].
-
-    Its shape is that of the value followed by that of the argument; containers of arguments give
-    containers. One reverse sweep is run for each element of the value.
-
-    Examples
-    --------
-    >>> import numpy as np, autodiff as ad
-    >>> ad.jacobian(lambda x: x**2)(np.array([1.0, 3.0]))
-    array([[2., 0.],
-           [0., 6.]])
-    """
-    argnums, alone = normal_argnums(argnums)
-
-    def rows(y, pull):
-        """The gradients of every element of y, stacked."""
-        basis = np.eye(y.size, dtype=y.dtype).reshape(y.size, *y.shape)
-        return [pull(direction) for direction in basis]
-
-    def stacked(rows_of_leaves, y, leaves):
-        built = []
-        for k, x in enumerate(leaves):
-            parts = [row[k] for row in rows_of_leaves]
-            if not parts:
-                built.append(np.zeros((*y.shape, *np.shape(x))))
-            elif isinstance(parts[0], Variable):
-                built.append(reshape(np.stack(parts), (*y.shape, *x.shape)))
-            else:
-                built.append(np.stack(parts).reshape(*y.shape, *np.shape(x)))
-        return built
-
-    @wraps(f)
-    def transformed(*args, **kwargs):
-        chosen = [args[k] for k in argnums]
-
-        def partial(*given):
-            full = list(args)
-            for k, value in zip(argnums, given, strict=True):
-                full[k] = value
-            return f(*full, **kwargs)
-
-        y, pullback = vjp(partial, *chosen, policy=policy)
-        if isinstance(y, (dict, list, tuple)):
-            raise ArgumentError(
-                f"jacobian: the function returned a {type(y).__name__}, not one array")
-        leaves, structure = flatten(tuple(chosen))
-        found = stacked([flatten(row)[0] for row in rows(y, pullback)], y, leaves)
-        grads = unflatten(structure, found)
-        return grads[0] if alone else grads
-
-    return transformed
-
-
-def hessian(f, argnums=0, policy=None):
-    """Make a function that returns the Hessian H[i..., j...] = d2 f / dx[i...] dx[j...].
-
-    Examples
-    --------
-    >>> import numpy as np, autodiff as ad
-    >>> ad.hessian(lambda x: (x**3).sum())(np.array([1.0, 2.0]))
-    array([[ 6.,  0.],
-           [ 0., 12.]])
-    """
-    if not isinstance(argnums, (int, np.integer)):
-        raise ArgumentError("hessian differentiates one argument; use jacobian(grad(f, argnums))")
-    return jacobian(grad(f, argnums), argnums, policy)
-
-
-def hvp(f, argnums=0, policy=None):
-    """Make a function (x, v) -> H v, forward mode over reverse mode; H is never formed.
-
-    The direction v follows the arguments of f and has the structure of argument `argnums`.
-
-    Examples
-    --------
-    >>> import numpy as np, autodiff as ad
-    >>> ad.hvp(lambda x: (x**3).sum())(np.array([1.0, 2.0]), np.array([1.0, 0.0]))
-    array([6., 0.])
-    """
-    gradient = grad(f, argnums)
-
-    @wraps(f)
-    def transformed(*args, **kwargs):
-        *args, v = args
-
-        def along(x):
-            full = list(args)
-            full[argnums] = x
-            return gradient(*full, **kwargs)
-
-        return jvp(along, (args[argnums],), (v,), policy)[1]
-
-    return transformed
-
-
+    return traced(
+        body, (*args, *directions), {}, policy, names + [f"tangent of {name}" for name in names])

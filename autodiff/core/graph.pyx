@@ -871,7 +871,8 @@ def argument(Graph graph, shape, dtype, str name=None, weak=False, Variable oute
     if outer is not None:
         inputs[0] = outer.index
         index = graph.append(_argument, 1, inputs, outer.shape,
-                             graph.nodes[outer.index].dtype, 0, graph.nodes[outer.index].flags)
+                             graph.nodes[outer.index].dtype, 0,
+                             graph.nodes[outer.index].flags | (FLAG_WEAK if weak else 0))
     else:
         index = graph.append(_argument, 0, NULL, tuple(shape), np.dtype(dtype).num, 0,
                              FLAG_WEAK if weak else 0)

@@ -3,8 +3,9 @@
 from array import array
 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
-from libc.stdint cimport int8_t, int32_t
+from libc.stdint cimport int8_t, int32_t, int64_t
 
+from .elementwise cimport Elementwise
 from .graph cimport Graph, Node, Operation, Variable, operations
 
 cdef enum:
@@ -12,41 +13,74 @@ cdef enum:
     NEEDED = 1
 
 
-cdef int8_t* needed_nodes(list outputs, list inputs, int32_t last) except NULL:
-    """Mark the ancestors of `outputs` up to the `inputs`, by node."""
+cdef int8_t* needed_nodes(list outputs, list inputs, int32_t last, int32_t* lowest) except NULL:
+    """Mark the ancestors of `outputs` up to the `inputs`, by node.
+
+    The walk ends at `lowest`, below which there are only leaves: a short piece at the end of a
+    long graph takes the time of the piece.
+    """
     cdef Graph graph = (<Variable> outputs[0]).graph
     cdef int8_t* marks = <int8_t*> PyMem_Calloc(last + 1, 1)
-    cdef int32_t v, j
+    cdef int32_t v, j, source
+    cdef int64_t pending = 0
     cdef Node* node
     if marks == NULL:
         raise MemoryError("no memory to walk a graph")
     for x in inputs:
         marks[(<Variable> x).index] = CUT
     for x in outputs:
-        marks[(<Variable> x).index] |= NEEDED
+        v = (<Variable> x).index
+        pending += marks[v] == 0 and graph.nodes[v].n_inputs > 0
+        marks[v] |= NEEDED
     with nogil:
-        for v in range(last, -1, -1):
-            if marks[v] == NEEDED:
-                node = &graph.nodes[v]
+        v = last + 1
+        while pending:
+            v -= 1
+            node = &graph.nodes[v]
+            if marks[v] == NEEDED and node.n_inputs:
+                pending -= 1
                 for j in range(node.n_inputs):
-                    marks[graph.sources[node.first_edge + j]] |= NEEDED
+                    source = graph.sources[node.first_edge + j]
+                    pending += marks[source] == 0 and graph.nodes[source].n_inputs > 0
+                    marks[source] |= NEEDED
+    lowest[0] = v
     return marks
+
+
+cdef list needed_leaves(Graph graph, list outputs, const int8_t* marks, int32_t lowest,
+                        int32_t last):
+    """The leaves among the marked nodes, inputs left out, in their order."""
+    cdef set found = set()
+    cdef int32_t v, j, source
+    for x in outputs:
+        v = (<Variable> x).index
+        if marks[v] == NEEDED and graph.nodes[v].n_inputs == 0:
+            found.add(v)
+    for v in range(lowest, last + 1):
+        if marks[v] == NEEDED:
+            for j in range(graph.nodes[v].n_inputs):
+                source = graph.sources[graph.nodes[v].first_edge + j]
+                if marks[source] == NEEDED and graph.nodes[source].n_inputs == 0:
+                    found.add(source)
+    return sorted(found)
 
 
 def signature(list inputs, list outputs):
     """A key that is equal for programs that compute the same, and their constant nodes in order.
 
     It holds operations, wiring, levels, shapes, dtypes and attributes; captured arrays and
-    literals are left out, so that a learning rate does not make another program.
+    literals are left out, so that a learning rate does not make another program. Of operations
+    that can fail while running it holds the user's line, which the error will name; codes are
+    known by their address, and a program keeps its graph and so its codes alive.
     """
     cdef Graph graph = (<Variable> outputs[0]).graph
     cdef int32_t last = max([(<Variable> x).index for x in outputs + inputs])
-    cdef int8_t* marks = needed_nodes(outputs, inputs, last)
+    cdef int32_t v, j, lowest, count = 1
+    cdef int8_t* marks = needed_nodes(outputs, inputs, last, &lowest)
     cdef int32_t* local = <int32_t*> PyMem_Calloc(last + 1, sizeof(int32_t))
-    cdef int32_t v, j, count = 0
     cdef Node* node
     cdef Operation op
-    cdef dict shapes = {}, attrs = {}
+    cdef dict shapes = {}, attrs = {}, codes = {}
     cdef list constants = [], stream = []
     try:
         if local == NULL:
@@ -58,27 +92,37 @@ def signature(list inputs, list outputs):
             stream.extend((-1, node.dtype, node.level, shapes.setdefault(shape, len(shapes))))
             local[v] = count
             count += 1
-        for v in range(last + 1):
-            if marks[v] != NEEDED:
-                continue
+        for v in needed_leaves(graph, outputs, marks, lowest, last):
             node = &graph.nodes[v]
+            shape = <tuple> node.shape
+            if (<Operation> operations[node.op]).name == "constant":
+                constants.append(v)
+            stream.extend((-2, node.dtype, node.level, shapes.setdefault(shape, len(shapes))))
+            local[v] = count
+            count += 1
+        for v in range(lowest, last + 1):
+            node = &graph.nodes[v]
+            if marks[v] != NEEDED or node.n_inputs == 0:
+                continue
             op = <Operation> operations[node.op]
             shape = <tuple> node.shape
-            if op.name == "constant":
-                constants.append(v)
-                stream.extend((-2, node.dtype, node.level, shapes.setdefault(shape, len(shapes))))
+            stream.append(node.op)
+            stream.append(node.dtype)
+            stream.append(node.level)
+            stream.append(shapes.setdefault(shape, len(shapes)))
+            if node.attrs:
+                key = graph.attr_keys[node.attrs]
+                stream.append(attrs.setdefault(key, len(attrs)))
             else:
-                stream.append(node.op)
-                stream.append(node.dtype)
-                stream.append(node.level)
-                stream.append(shapes.setdefault(shape, len(shapes)))
-                if node.attrs:
-                    key = graph.attr_keys[node.attrs]
-                    stream.append(attrs.setdefault(key, len(attrs)))
-                else:
-                    stream.append(-1)
-                for j in range(node.n_inputs):
-                    stream.append(local[graph.sources[node.first_edge + j]])
+                stream.append(-1)
+            if node.code >= 0 and not (op.views or op.name == "argument"
+                                       or isinstance(op, Elementwise)):
+                code = id(graph.codes[node.code])
+                stream.append(codes.setdefault(code, len(codes)))
+                stream.append(node.lasti)
+            stream.append(node.n_inputs)
+            for j in range(node.n_inputs):
+                stream.append(local[graph.sources[node.first_edge + j]])
             local[v] = count
             count += 1
         stream.append(-3)
@@ -87,7 +131,7 @@ def signature(list inputs, list outputs):
     finally:
         PyMem_Free(marks)
         PyMem_Free(local)
-    return (array("i", stream).tobytes(), tuple(shapes), tuple(attrs)), constants
+    return (array("i", stream).tobytes(), tuple(shapes), tuple(attrs), tuple(codes)), constants
 
 
 def boundary(list outputs, int32_t first):
@@ -97,8 +141,8 @@ def boundary(list outputs, int32_t first):
     """
     cdef Graph graph = (<Variable> outputs[0]).graph
     cdef int32_t last = max([(<Variable> x).index for x in outputs])
-    cdef int8_t* marks = needed_nodes(outputs, [], last)
-    cdef int32_t v, j, source
+    cdef int32_t v, j, source, lowest
+    cdef int8_t* marks = needed_nodes(outputs, [], last, &lowest)
     cdef Node* node
     cdef dict found = {}
     try:
@@ -119,20 +163,23 @@ def boundary(list outputs, int32_t first):
             if (<Operation> operations[graph.nodes[v].op]).name != constant]
 
 
-def unrun(Variable x, dict run):
-    """The ancestors of `x`, itself included, that are not in `run` and not constants.
+def unrun(list outputs, dict run):
+    """The ancestors of `outputs`, themselves included, that are not in `run` and not constants.
 
-    Returns (leaves among them, those that somebody still refers to).
+    Returns (leaves among them, those that somebody still refers to, the nodes of `run` at which
+    the walk ends).
     """
-    cdef Graph graph = x.graph
-    cdef set seen = {x.index}
-    cdef list pending = [x.index], leaves = [], alive = []
+    cdef Graph graph = (<Variable> outputs[0]).graph
+    cdef set seen = {(<Variable> x).index for x in outputs}
+    cdef list pending = sorted(seen)
+    cdef list leaves = [], alive = [], known = []
     cdef int32_t v, j, source
     cdef Node* node
     cdef Operation op
     while pending:
         v = pending.pop()
         if v in run:
+            known.append(graph.handle(v))
             continue
         node = &graph.nodes[v]
         op = <Operation> operations[node.op]
@@ -148,4 +195,4 @@ def unrun(Variable x, dict run):
             if source not in seen:
                 seen.add(source)
                 pending.append(source)
-    return leaves, alive
+    return leaves, alive, known

@@ -379,7 +379,9 @@ cdef class Regions:
     @property
     def captured_bytes(self):
         """Bytes of the captured arrays the regions read."""
-        return sum([self.graph.payloads[node].nbytes for node in self.constants])
+        cdef int32_t k
+        return sum([self.values[k].nbytes for k in range(self.n_values)
+                    if self.values[k].base == CONSTANT and self.values[k].root == k])
 
 
 cdef int64_t quantise(int64_t cost) noexcept:

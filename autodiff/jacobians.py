@@ -1,0 +1,118 @@
+"""Derivatives of derivatives and of vectors, made of the transforms: Jacobians and Hessians."""
+
+import numpy as np
+
+from autodiff.core.graph import Variable, constant
+from autodiff.errors import ArgumentError
+from autodiff.ops.movement import reshape
+from autodiff.tracing import positions
+from autodiff.transformed import Transformed
+from autodiff.transforms import (
+    checked_policy,
+    grad,
+    normal_argnums,
+    value_and_pullback,
+    value_and_tangent,
+)
+from autodiff.trees import LEAF, flatten, unflatten
+
+
+def with_chosen(f, args, kwargs, chosen):
+    """f as a function of the arguments at the positions `chosen` alone."""
+    def partial(*given):
+        full = list(args)
+        for k, value in zip(chosen, given, strict=True):
+            full[k] = value
+        return f(*full, **kwargs)
+    return partial
+
+
+def stacked(rows, y, x):
+    """The gradients of the elements of y with respect to x as one array."""
+    shape = (*y.shape, *np.shape(x)) if not isinstance(x, Variable) else (*y.shape, *x.shape)
+    if rows:
+        return reshape(np.stack(rows), shape)
+    dtype = x.dtype if isinstance(x, (Variable, np.ndarray, np.generic)) else np.float64
+    empty = np.zeros(shape, dtype)
+    return constant(y.graph, empty) if isinstance(y, Variable) else empty
+
+
+def jacobian(f, argnums=0, policy=None):
+    """Make a function that returns the Jacobian: J[i..., j...] = d f[i...] / d x[j...].
+
+    Its shape is that of the value followed by that of the argument; containers of arguments give
+    containers. One reverse sweep is run for each element of the value.
+
+    Examples
+    --------
+    >>> import numpy as np, autodiff as ad
+    >>> ad.jacobian(lambda x: x**2)(np.array([1.0, 3.0]))
+    array([[2., 0.],
+           [0., 6.]])
+    """
+    argnums, alone = normal_argnums(argnums)
+    policy = checked_policy(policy)
+
+    def call(*args, **kwargs):
+        chosen = positions(args, argnums)
+        y, pullback = value_and_pullback(
+            with_chosen(f, args, kwargs, chosen), [args[k] for k in chosen], policy, chosen)
+        if flatten(y)[1] != LEAF:
+            raise ArgumentError(
+                f"jacobian: the function returned a {type(y).__name__}, not one array")
+        leaves, structure = flatten(tuple([args[k] for k in chosen]))
+        basis = np.eye(y.size, dtype=y.dtype).reshape(y.size, *y.shape)
+        rows = [flatten(pullback(direction))[0] for direction in basis]
+        found = unflatten(structure, [
+            stacked([row[k] for row in rows], y, x) for k, x in enumerate(leaves)])
+        return found[0] if alone else found
+
+    return Transformed(
+        call, jacobian, f, argnums=argnums[0] if alone else argnums, policy=policy)
+
+
+def hessian(f, argnums=0, policy=None):
+    """Make a function that returns the Hessian H[i..., j...] = d2 f / dx[i...] dx[j...].
+
+    Examples
+    --------
+    >>> import numpy as np, autodiff as ad
+    >>> ad.hessian(lambda x: (x**3).sum())(np.array([1.0, 2.0]))
+    array([[ 6.,  0.],
+           [ 0., 12.]])
+    """
+    argnums, alone = normal_argnums(argnums)
+    if not alone:
+        raise ArgumentError("hessian differentiates one argument; use jacobian(grad(f, argnums))")
+    call = jacobian(grad(f, argnums[0]), argnums[0], policy)
+    return Transformed(call, hessian, f, argnums=argnums[0], policy=checked_policy(policy))
+
+
+def hvp(f, argnums=0, policy=None):
+    """Make a function (x, v) -> H v, forward mode over reverse mode; H is never formed.
+
+    The direction v follows the arguments of f and has the structure of argument `argnums`.
+
+    Examples
+    --------
+    >>> import numpy as np, autodiff as ad
+    >>> ad.hvp(lambda x: (x**3).sum())(np.array([1.0, 2.0]), np.array([1.0, 0.0]))
+    array([6., 0.])
+    """
+    argnums, alone = normal_argnums(argnums)
+    policy = checked_policy(policy)
+    gradient = grad(f, argnums[0] if alone else argnums)
+
+    def call(*args, **kwargs):
+        if not args:
+            raise ArgumentError("hvp: call it with the arguments of the function and a direction")
+        *args, v = args
+        chosen = positions(args, argnums)
+        directions = (v,) if alone else v
+        if not isinstance(directions, tuple) or len(directions) != len(chosen):
+            raise ArgumentError(f"hvp: the direction is a tuple of {len(chosen)}, as argnums is")
+        return value_and_tangent(with_chosen(gradient, args, kwargs, chosen),
+                                 [args[k] for k in chosen], directions, policy, chosen)[1]
+
+    return Transformed(
+        call, hvp, f, argnums=argnums[0] if alone else argnums, policy=policy)

@@ -1,0 +1,38 @@
+"""What a transform returns: a callable that looks like the function it was made of, and pickles."""
+
+from functools import update_wrapper
+from types import MethodType
+
+from autodiff.errors import ArgumentError
+
+
+class Transformed:
+    """A function made by a transform of another one.
+
+    It has the name, the documentation and the signature of that function (`__wrapped__`), binds
+    to instances as functions do, and pickles as the transform, the function and the options.
+    """
+
+    def __init__(self, call, transform, f, **options):
+        if not callable(f):
+            raise ArgumentError(
+                f"a transform takes a function, not {f!r}: write ad.grad(f)(x), not ad.grad(f(x))")
+        update_wrapper(self, f, updated=())
+        self._call, self._transform, self._options = call, transform, options
+
+    def __call__(self, *args, **kwargs):
+        return self._call(*args, **kwargs)
+
+    def __get__(self, instance, owner=None):
+        return self if instance is None else MethodType(self, instance)
+
+    def __reduce__(self):
+        return _transform_again, (self._transform, self.__wrapped__, self._options)
+
+    def __repr__(self):
+        name = getattr(self.__wrapped__, "__name__", None) or repr(self.__wrapped__)
+        return f"<{self._transform.__name__} of {name}>"
+
+
+def _transform_again(transform, f, options):
+    return transform(f, **options)
