@@ -33,14 +33,32 @@ static Matrix matrix_of(const int64_t *layout, int64_t itemsize, int is_first) {
 }
 
 /* Whether BLAS can read it: one direction dense, the other a whole number of elements apart. */
-static int fits_blas(const int64_t *layout, int64_t itemsize, int is_first) {
-    Matrix M = matrix_of(layout, itemsize, is_first);
+static int is_blas_matrix(Matrix M, int64_t itemsize) {
     if (M.rows == 1 || M.columns == 1) {
         int64_t step = M.rows == 1 ? M.across : M.down;
         return (M.rows == 1 && M.columns == 1) || (step >= itemsize && step % itemsize == 0);
     }
     if (M.across == itemsize) return M.down % itemsize == 0 && M.down >= M.columns * itemsize;
     return M.down == itemsize && M.across % itemsize == 0 && M.across >= M.rows * itemsize;
+}
+
+static int fits_blas(const int64_t *layout, int64_t itemsize, int is_first) {
+    return is_blas_matrix(matrix_of(layout, itemsize, is_first), itemsize);
+}
+
+/* A batch that lies row below row is one matrix, and its product with one matrix one product. */
+static int stack(const int64_t *layout, int64_t itemsize, Matrix *M) {
+    Matrix all = *M;
+    for (int64_t d = layout[0] - 3; d >= 0; d--) {
+        int64_t extent = shape_of(layout)[d], stride = strides_of(layout)[d];
+        if (extent == 1) continue;
+        if (all.rows > 1 && stride != all.rows * all.down) return 0;
+        if (all.rows == 1) all.down = stride;
+        all.rows *= extent;
+    }
+    if (!is_blas_matrix(all, itemsize)) return 0;
+    *M = all;
+    return 1;
 }
 
 /* The leading dimension, and whether the operand lies transposed. */
@@ -132,6 +150,7 @@ static int matmul(const Call *call, char **p, Run *run) {
         memset(c, 0, size_of(out) * itemsize);
         return OK;
     }
+    if (nx && y[0] <= 2 && stack(x, itemsize, &A)) nb = 0;
     do {
         char *a = p[0], *b = p[1];
         for (int64_t d = 0; d < nb; d++) {
