@@ -252,9 +252,12 @@ def test_offsets_in_the_arena_count_from_the_wall():
     assert (sorted(offsets.tolist()), extent) == ([4, 68], 76)
 
 
-def test_results_at_one_place_at_different_times():
-    buffers = [(512, 0, 2, 0), (512, 2, 4, 0), (512, 2, 4, 512), (500, 0, 2, -1)]
-    assert place_checked(buffers, 1024) == 1024
+@pytest.mark.parametrize("births", [(0, 2), (2, 0)])
+def test_results_at_one_place_at_different_times(births):
+    results = [(512, birth, birth + 2, 0) for birth in births]
+    # Of two more buffers at the first steps one finds room beside the first result.
+    buffers = [*results, (512, 2, 4, 512), (500, 0, 2, -1), (500, 0, 2, -1)]
+    assert place_checked(buffers, 1024) == 1524
 
 
 def long_plan(n, seed):
@@ -295,7 +298,7 @@ def test_long_plans_are_placed_by_free_lists(results):
     assert (in_results | (offsets >= wall))[free].all()
     units = np.where(nbytes < 64, 8, 64)
     assert ((offsets - np.where(in_results, 0, wall)) % units)[free].max() == 0
-    assert not results or in_results[free].any(), "the result block is used"
+    assert not results or in_results[free & (nbytes >= 64)].any(), "the result block is used"
     assert extent == max(wall, (offsets + nbytes)[~in_results].max())
     assert live_peak(nbytes, birth, death) <= extent <= 1.05 * live_peak(nbytes, birth, death)
 
@@ -309,14 +312,18 @@ def test_a_million_scalars_of_a_chain_take_8_bytes_each():
     assert extent == live_peak(nbytes, birth, death) == 8 * (n + 1)
 
 
-def test_long_plans_of_short_lives_are_packed_by_conflicts():
+@pytest.mark.parametrize("result", [0, 6400, 640_000])
+def test_long_plans_of_short_lives_are_packed_by_conflicts(result):
     n = 30_000
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(result)
     birth = np.arange(n)
     death = birth + random.integers(2, 8, n)
     nbytes = 64 * np.exp2(random.uniform(0, 8, n)).astype(np.int64)
-    offsets, extent = place(nbytes, birth, death)
+    pinned = np.full(n, -1)
+    nbytes[n // 2], death[n // 2], pinned[n // 2] = result, n + 7, 0
+    offsets, extent = place(nbytes, birth, death, pinned, result)
     assert_free_of_overlaps(nbytes, birth, death, offsets)
+    assert ((offsets + nbytes <= result) | (offsets >= result)).all(), "one lies across the wall"
     assert extent <= 1.04 * live_peak(nbytes, birth, death)
 
 
