@@ -4,13 +4,13 @@ import itertools
 
 import numpy as np
 import pytest
-from autodiff.core.gradients import tangents
-from autodiff.core.graph import all_operations
 
 import autodiff as ad
+from autodiff.core.gradients import tangents
+from autodiff.core.graph import all_operations
 from autodiff.errors import AutodiffError, UndefinedDerivativeError
 from autodiff.planning import Checkpoint, Recompute, Store
-from samples import collect
+from samples import collect, quiet
 
 LEAVES = {"variable", "argument", "constant"}
 SAMPLES, ERRORS = collect("SAMPLES"), collect("ERRORS")
@@ -107,8 +107,6 @@ def test_value(row, sample, dtype):
         a.flags.writeable = False
     traced = Traced(sample.f, arrays, sample.wrt)
     program = ad.Program(traced.xs, [traced.y])
-    reached = {y.op.name for y in traced.graph} | set(program.plan.evaluations)
-    assert row in reached, f"the sample of {row} reaches only {reached}"
     assert traced.y.shape == expected.shape
     assert traced.y.dtype == expected.dtype
     assert_close(program(*arrays)[0], expected, sample)
@@ -122,7 +120,7 @@ def test_value(row, sample, dtype):
 @every_call()
 def test_plain_arrays_give_plain_arrays(row, sample, dtype):
     arrays = sample.arrays(dtype)
-    with np.errstate(all="ignore"):
+    with quiet():
         found = sample.f(*arrays)
     assert isinstance(found, (np.ndarray, np.generic))
     assert_close(np.asarray(found), sample.expected(arrays), sample)
@@ -215,6 +213,8 @@ def test_undefined_derivatives_raise(row):
     for sample in SAMPLES.get(row, ()):
         traced = Traced(sample.f, sample.arrays())
         ws = [x for x in traced.xs if real(x)]
+        if not ws:
+            continue
         with traced.graph:
             y = traced.y.astype(np.float64)
         seed, _ = traced.leaf("seed", y)
@@ -246,7 +246,8 @@ def test_adjoint(row, sample, dtype):
     if not np.isfinite(ahead).all():
         return
     size = np.abs(ahead).sum() + np.abs(back).sum()
-    assert abs(ahead.sum() - back.sum()) <= 100 * np.finfo(traced.y.dtype).eps * size
+    unit = max(np.finfo(dtype).eps, np.finfo(traced.y.dtype).eps)
+    assert abs(ahead.sum() - back.sum()) <= 100 * unit * size
 
 
 # ---- 5: two uses of one input add ---------------------------------------------------------------
@@ -311,7 +312,12 @@ def test_policies_agree(row, sample, dtype):
 @pytest.mark.parametrize(
     "row", [op.name for op in all_operations() if op.name not in LEAVES])
 def test_every_row_is_sampled(row):
-    assert SAMPLES.get(row), f"give {row} samples in tests/samples"
+    reached = set()
+    for sample in SAMPLES.get(row, ()):
+        traced = Traced(sample.f, sample.arrays())
+        program = ad.Program(traced.xs, [traced.y])
+        reached |= {y.op.name for y in traced.graph} | set(program.plan.evaluations)
+    assert row in reached, f"give {row} samples in tests/samples that use it"
 
 
 def test_samples_are_of_rows():

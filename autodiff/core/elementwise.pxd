@@ -15,6 +15,7 @@ cdef class Elementwise(Operation):
     cdef dict resolved            # packed input dtypes -> (input numbers ..., output number)
 
     cdef object apply(self, int n, object a, object b, object c)
+    cdef object compute(self, list args)
     cdef tuple promote(self, int n, int* codes, Graph graph)
 
 

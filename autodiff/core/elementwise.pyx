@@ -11,6 +11,7 @@ from libc.stdint cimport int32_t
 from ..errors import DTypeError, GraphError, ShapeError
 
 from .graph cimport FLAG_WEAK, Graph, Operation, Variable, dtype_number, type_dtypes
+from .kernels cimport PyUFuncGenericFunction, find_loop, npy_intp
 
 cdef enum:
     WEAK_BOOL = 32                # codes beyond NumPy's type numbers: Python's own scalars
@@ -18,7 +19,7 @@ cdef enum:
     WEAK_FLOAT = 34
     ARRAY = 64                    # not a Variable: to be captured
 
-cdef dict weak_types = {WEAK_BOOL: bool, WEAK_INT: int, WEAK_FLOAT: float}
+cdef dict weak_types = {WEAK_BOOL: np.dtype(bool), WEAK_INT: int, WEAK_FLOAT: float}
 cdef Operation cast_operation = None
 
 
@@ -98,7 +99,7 @@ cdef class Elementwise(Operation):
         return self.apply(2, a, b, None)
 
     cdef object apply(self, int n, object a, object b, object c):
-        """Trace one application on `n` of the three arguments, at least one a Variable."""
+        """Trace one application on `n` of the three arguments."""
         cdef int codes[3]
         cdef int32_t inputs[3]
         cdef list args = [a, b, c]
@@ -106,10 +107,6 @@ cdef class Elementwise(Operation):
         cdef Variable v
         cdef int j, out_flags = FLAG_WEAK
         cdef tuple shape, resolved
-        if self.rewrite is not None:
-            other = self.rewrite(a, b)
-            if other is not None:
-                return other
         for j in range(n):
             if type(args[j]) is Variable:
                 v = <Variable> args[j]
@@ -120,7 +117,11 @@ cdef class Elementwise(Operation):
                         f"{self.name}: its arguments belong to different graphs"
                         f"{graph.here()}; make them in one `with ad.Graph():`")
         if graph is None:
-            raise GraphError(f"{self.name}: no argument is a Variable")
+            return self.compute(args[:n])
+        if self.rewrite is not None:
+            other = self.rewrite(a, b)
+            if other is not None:
+                return other
         for j in range(n):
             if type(args[j]) is Variable:
                 v = <Variable> args[j]
@@ -164,6 +165,22 @@ cdef class Elementwise(Operation):
                     f"{self.name}: shapes {shapes} cannot be broadcast together{graph.here()}")
         return graph.handle(graph.append(self, n, inputs, shape, resolved[n], 0, out_flags))
 
+    cdef object compute(self, list args):
+        """Apply the operation to plain arrays: by NumPy, or by the own loop of the row."""
+        if self.ufunc is not None:
+            return self.ufunc(*args)
+        given = [type(arg) if type(arg) in (int, float) else np.asarray(arg).dtype
+                 for arg in args]
+        try:
+            resolved = self.resolve(*given)
+        except TypeError as error:
+            raise DTypeError(f"{self.name} cannot take arguments of types {given}") from error
+        arrays = np.broadcast_arrays(
+            *[np.asarray(arg, dtype) for arg, dtype in zip(args, resolved)])
+        out = np.empty(arrays[0].shape, resolved[len(args)])
+        run_loop(self, [array.ravel() for array in arrays], out.ravel())
+        return out[()]
+
     cdef tuple promote(self, int n, int* codes, Graph graph):
         """Input and output type numbers for operands of these codes, by NumPy's own rules."""
         cdef int j
@@ -187,6 +204,26 @@ cdef class Elementwise(Operation):
                 ".astype(float)") from error
         self.resolved[packed] = found
         return <tuple> found
+
+
+def run_loop(Elementwise op, list arrays, out):
+    """Run the inner loop of `op` once over one-dimensional arrays, where they lie in memory."""
+    cdef PyUFuncGenericFunction loop
+    cdef void* data
+    cdef char* at[4]
+    cdef npy_intp steps[4]
+    cdef npy_intp length = len(out)
+    cdef int j
+    if len(arrays) != op.n_inputs:
+        raise ShapeError(f"{op.name} takes {op.n_inputs} arrays, {len(arrays)} were given")
+    find_loop(op.loop, tuple([array.dtype.num for array in [*arrays, out]]), &loop, &data)
+    for j, array in enumerate([*arrays, out]):
+        if len(array) != length:
+            raise ShapeError(f"{op.name}: {len(array)} elements against {length}")
+        at[j] = <char*> <size_t> array.ctypes.data
+        steps[j] = array.strides[0]
+    with nogil:
+        loop(at, &length, steps, data)
 
 
 def as_operand(value):

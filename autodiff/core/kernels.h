@@ -9,7 +9,10 @@
 #include "rows.h"
 
 /* ---- elementwise: walk = n_axes, shape, then strides of each operand ---- */
+static int power_of_integers(const Call *c, char **p, Run *run);
+
 static int prepare_elementwise(Call *c) {
+    if (is_power(c->loop)) c->kernel = power_of_integers;
     int n = c->n_inputs + 1;
     int64_t shape[MAX_NDIM], strides[MAX_INPUTS + 1][MAX_NDIM];
     const int64_t *out = c->layouts[c->n_inputs];
@@ -32,7 +35,7 @@ static int prepare_elementwise(Call *c) {
     return OK;
 }
 
-static int elementwise(const Call *c, char **p, Run *run) {
+static void run_elementwise(const Call *c, char **p, void *data) {
     const int64_t *w = c->walk;
     int64_t m = w[0];
     const int64_t *shape = w + 1, *strides = w + 1 + m;
@@ -44,20 +47,47 @@ static int elementwise(const Call *c, char **p, Run *run) {
         steps[k] = strides[k * m + m - 1];
     }
     if (m == 1) {
-        c->loop(at, &length, steps, c->data);
-        return OK;
+        c->loop(at, &length, steps, data);
+        return;
     }
     int64_t position[MAX_NDIM] = {0};
     for (int64_t d = 0; d < m; d++)
-        if (shape[d] == 0) return OK;
+        if (shape[d] == 0) return;
     do {
         for (int k = 0; k < n; k++) {
             at[k] = p[k];
             for (int64_t d = 0; d < m - 1; d++) at[k] += position[d] * strides[k * m + d];
         }
-        c->loop(at, &length, steps, c->data);      /* a loop may move its pointers: set anew */
+        c->loop(at, &length, steps, data);         /* a loop may move its pointers: set anew */
     } while (advance(m - 1, shape, position));
+}
+
+static int elementwise(const Call *c, char **p, Run *run) {
+    run_elementwise(c, p, c->data);
     return OK;
+}
+
+/* The loops of power tell a negative exponent through their data. */
+static int power_of_integers(const Call *c, char **p, Run *run) {
+    int negative = 0;
+    run_elementwise(c, p, &negative);
+    if (!negative) return OK;
+    PyGILState_STATE state = PyGILState_Ensure();
+    PyObject *errors = PyImport_ImportModule("autodiff.errors"), *error = NULL, *type, *trace;
+    if (errors)
+        error = PyObject_CallMethod(
+            errors, "ArgumentError", "s",
+            "power: integers to a negative integer power; convert the base with .astype(float)");
+    Py_XDECREF(errors);
+    if (!error) {                                  /* making the error failed: that is the error */
+        PyErr_Fetch(&type, &error, &trace);
+        PyErr_NormalizeException(&type, &error, &trace);
+        Py_XDECREF(type);
+        Py_XDECREF(trace);
+    }
+    run->exception = error;
+    PyGILState_Release(state);
+    return RAISED;
 }
 
 typedef struct { const char *name; Kernel kernel; Prepare prepare; } NamedKernel;

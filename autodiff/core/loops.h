@@ -1,5 +1,6 @@
 /* Own inner loops, with the signature of NumPy's: for what NumPy and SciPy have no loop for
- * (copies, conversions, selection) and for rows whose definition differs (relu, softplus).
+ * (copies, conversions, selection), for rows whose definition differs (relu, softplus), and for
+ * powers of integers, whose errors NumPy's loop raises as Python exceptions.
  * steps are bytes; the result is the last argument. */
 #ifndef AUTODIFF_LOOPS_H
 #define AUTODIFF_LOOPS_H
@@ -21,7 +22,14 @@
     }
 COPY(8) COPY(16) COPY(32) COPY(64)
 
-/* ---- selection, by itemsize: where(c, x, y) ---- */
+/* ---- selection, by itemsize: where(c, x, y) ----
+ * Masks instead of branches (3.7 ns an element where the condition is random, against 0.4).
+ * The result lies apart from the operands or exactly on one: no element waits for another. */
+#define SELECT(X, Y)                                                                           \
+    _Pragma("GCC ivdep") for (npy_intp i = 0; i < n; i++) {                                    \
+        T mask = -(T)(c[i] != 0);                                                              \
+        r[i] = ((X) & mask) | ((Y) & ~mask);                                                   \
+    }
 #define WHERE(BITS)                                                                            \
     LOOP(where_##BITS) {                                                                       \
         typedef uint##BITS##_t T;                                                              \
@@ -31,12 +39,11 @@ COPY(8) COPY(16) COPY(32) COPY(64)
             && (steps[2] == sizeof(T) || steps[2] == 0)) {                                     \
             const npy_bool *c = (npy_bool *)args[0];                                           \
             const T *x = (T *)args[1], *y = (T *)args[2];                                      \
-            T *r = (T *)args[3];                                                               \
-            npy_intp sx = steps[1] != 0, sy = steps[2] != 0;                                   \
-            if (sx && sy) for (npy_intp i = 0; i < n; i++) r[i] = c[i] ? x[i] : y[i];          \
-            else if (sx) { T b = *y; for (npy_intp i = 0; i < n; i++) r[i] = c[i] ? x[i] : b; } \
-            else if (sy) { T a = *x; for (npy_intp i = 0; i < n; i++) r[i] = c[i] ? a : y[i]; } \
-            else { T a = *x, b = *y; for (npy_intp i = 0; i < n; i++) r[i] = c[i] ? a : b; }   \
+            T *r = (T *)args[3], a = n ? *x : 0, b = n ? *y : 0;                               \
+            if (steps[1] && steps[2]) { SELECT(x[i], y[i]) }                                   \
+            else if (steps[1]) { SELECT(x[i], b) }                                             \
+            else if (steps[2]) { SELECT(a, y[i]) }                                             \
+            else { SELECT(a, b) }                                                              \
             return;                                                                            \
         }                                                                                      \
         char *c = args[0], *x = args[1], *y = args[2], *r = args[3];                           \
@@ -45,6 +52,58 @@ COPY(8) COPY(16) COPY(32) COPY(64)
             memcpy(r, *(npy_bool *)c ? x : y, sizeof(T));                                      \
     }
 WHERE(8) WHERE(16) WHERE(32) WHERE(64)
+
+/* ---- blocks: a piece of each operand in a local array, where loops are vector loops ---- */
+#define BLOCK_SIZE 256
+#define BLOCKS(T)                                                                              \
+    static inline void load_##T(T *to, const char *from, npy_intp step, npy_intp m) {          \
+        if (step == sizeof(T)) memcpy(to, from, m * sizeof(T));                                \
+        else for (npy_intp i = 0; i < m; i++) to[i] = *(const T *)(from + i * step);           \
+    }                                                                                          \
+    static inline void store_##T(const T *from, char *to, npy_intp step, npy_intp m) {         \
+        if (step == sizeof(T)) memcpy(to, from, m * sizeof(T));                                \
+        else for (npy_intp i = 0; i < m; i++) *(T *)(to + i * step) = from[i];                 \
+    }
+BLOCKS(float) BLOCKS(double)
+#define EACH_BLOCK(start, m)                                                                   \
+    for (npy_intp start = 0, m; m = n_[0] - start < BLOCK_SIZE ? n_[0] - start : BLOCK_SIZE,   \
+         m > 0; start += m)
+
+/* ---- the actions of maximum and minimum: g where p > q, g/2 where p == q, else 0 ---- */
+#define SHARE(name, T, BITS)                                                                   \
+    LOOP(name) {                                                                               \
+        union { T value[BLOCK_SIZE]; BITS bits[BLOCK_SIZE]; } g;                               \
+        T p[BLOCK_SIZE], q[BLOCK_SIZE];                                                        \
+        EACH_BLOCK(start, m) {                                                                 \
+            load_##T(g.value, args[0] + start * steps[0], steps[0], m);                        \
+            load_##T(p, args[1] + start * steps[1], steps[1], m);                              \
+            load_##T(q, args[2] + start * steps[2], steps[2], m);                              \
+            for (npy_intp i = 0; i < m; i++) g.value[i] *= 1 - (T)0.5 * (T)(p[i] == q[i]);     \
+            for (npy_intp i = 0; i < m; i++) g.bits[i] &= -(BITS)(p[i] >= q[i]);               \
+            store_##T(g.value, args[3] + start * steps[3], steps[3], m);                       \
+        }                                                                                      \
+    }
+SHARE(share_f, float, uint32_t)
+SHARE(share_d, double, uint64_t)
+
+/* ---- powers of integers, modulo 2^bits; a negative exponent is told in the int at `data` ---- */
+#define POWER(T, a)                                                                            \
+    LOOP(power_##a) {                                                                          \
+        char *px = args[0], *pe = args[1], *py = args[2];                                      \
+        for (npy_intp i = 0; i < n_[0]; i++, px += steps[0], pe += steps[1], py += steps[2]) { \
+            T e = *(T *)pe;                                                                    \
+            uint64_t x = (uint64_t)*(T *)px, y = 1;                                            \
+            if ((T)-1 < 0 && e < 0) {                                                          \
+                if (data) *(int *)data = 1;                                                    \
+                return;                                                                        \
+            }                                                                                  \
+            for (; e; e >>= 1, x *= x) if (e & 1) y *= x;                                      \
+            *(T *)py = (T)y;                                                                   \
+        }                                                                                      \
+    }
+POWER(npy_byte, b) POWER(npy_ubyte, B) POWER(npy_short, h) POWER(npy_ushort, H)
+POWER(npy_int, i) POWER(npy_uint, I) POWER(npy_long, l) POWER(npy_ulong, L)
+POWER(npy_longlong, q) POWER(npy_ulonglong, Q)
 
 /* ---- functions of one real ---- */
 #define UNARY(name, T, EXPR)                                                                   \
@@ -65,12 +124,36 @@ WHERE(8) WHERE(16) WHERE(32) WHERE(64)
 /* maximum(x, 0) as NumPy has it: NaN stays NaN. */
 UNARY(relu_f, float, x > 0 || x != x ? x : 0)
 UNARY(relu_d, double, x > 0 || x != x ? x : 0)
-/* exp of a negative number only: never overflows. */
-UNARY(sigmoid_f, float, x >= 0 ? 1 / (1 + expf(-x)) : expf(x) / (1 + expf(x)))
-UNARY(sigmoid_d, double, x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x)))
+
+/* ---- sigmoid and softplus, from NumPy's loops of exp and log1p, which are vector loops ---- */
+typedef struct {
+    PyUFuncGenericFunction exp, log1p;
+    void *exp_data, *log1p_data;
+} Transcendental;
+static Transcendental of_float, of_double;         /* filled when the module is loaded */
+
+#define LOGISTIC(name, T, LAST, RESULT)                                                        \
+    LOOP(name) {                                                                               \
+        const Transcendental *f = data;                                                        \
+        npy_intp unit[2] = {sizeof(T), sizeof(T)};                                             \
+        T x[BLOCK_SIZE], t[BLOCK_SIZE];                                                        \
+        EACH_BLOCK(start, m) {                                                                 \
+            load_##T(x, args[0] + start * steps[0], steps[0], m);                              \
+            for (npy_intp i = 0; i < m; i++) t[i] = x[i] > 0 ? -x[i] : x[i];                   \
+            char *at[2] = {(char *)t, (char *)t};                                              \
+            f->exp(at, &m, unit, f->exp_data);     /* of -|x|: never overflows */              \
+            LAST                                                                               \
+            for (npy_intp i = 0; i < m; i++) t[i] = (RESULT);                                  \
+            store_##T(t, args[1] + start * steps[1], steps[1], m);                             \
+        }                                                                                      \
+    }
+#define SIGMOID ((x[i] >= 0 ? 1 : t[i]) / (1 + t[i]))
+LOGISTIC(sigmoid_f, float, , SIGMOID)
+LOGISTIC(sigmoid_d, double, , SIGMOID)
 /* log(1 + e^x) = max(x, 0) + log1p(e^-|x|) */
-UNARY(softplus_f, float, (x > 0 ? x : x != x ? x : 0) + log1pf(expf(-fabsf(x))))
-UNARY(softplus_d, double, (x > 0 ? x : x != x ? x : 0) + log1p(exp(-fabs(x))))
+#define LOG1P at[0] = at[1] = (char *)t; f->log1p(at, &m, unit, f->log1p_data);
+LOGISTIC(softplus_f, float, LOG1P, (x[i] > 0 ? x[i] : 0) + t[i])
+LOGISTIC(softplus_d, double, LOG1P, (x[i] > 0 ? x[i] : 0) + t[i])
 
 /* ---- conversions ---- */
 #define TO_TYPES(M, A, a)                                                                      \
@@ -120,12 +203,22 @@ static const NamedLoop own_loops[] = {
     {"copy:1", copy_8}, {"copy:2", copy_16}, {"copy:4", copy_32}, {"copy:8", copy_64},
     {"where:1", where_8}, {"where:2", where_16}, {"where:4", where_32}, {"where:8", where_64},
     {"relu:f", relu_f}, {"relu:d", relu_d}, {"sigmoid:f", sigmoid_f}, {"sigmoid:d", sigmoid_d},
-    {"softplus:f", softplus_f}, {"softplus:d", softplus_d}, {NULL, NULL}};
+    {"softplus:f", softplus_f}, {"softplus:d", softplus_d},
+    {"share:f", share_f}, {"share:d", share_d},
+    {"power:b", power_b}, {"power:B", power_B}, {"power:h", power_h}, {"power:H", power_H},
+    {"power:i", power_i}, {"power:I", power_I}, {"power:l", power_l}, {"power:L", power_L},
+    {"power:q", power_q}, {"power:Q", power_Q}, {NULL, NULL}};
 
 static PyUFuncGenericFunction find_named(const NamedLoop *table, const char *name) {
     for (; table->name; table++)
         if (strcmp(table->name, name) == 0) return table->loop;
     return NULL;
+}
+
+static int is_power(PyUFuncGenericFunction loop) {
+    for (const NamedLoop *own = own_loops; own->name; own++)
+        if (own->loop == loop) return strncmp(own->name, "power:", 6) == 0;
+    return 0;
 }
 
 #endif

@@ -37,18 +37,13 @@ class Elementwise(core.Elementwise):
         Literal special cases that are other rows.
     doc : str
         One line: the formula and its conventions.
-    domain : tuple of (low, high) by input
-        Where the tests sample it, away from singular points.
-    ulp : float
-        Tolerance of the value against NumPy, in units in the last place.
     """
 
-    def __init__(self, name, ufunc, *actions, doc, loop=None, resolve=None, rewrite=None,
-                 domain=((-2.0, 2.0),), ulp=0):
+    def __init__(self, name, ufunc, *actions, doc, loop=None, resolve=None, rewrite=None):
         super().__init__(
             name, len(actions), actions, ufunc, loop, resolve, rewrite,
             derivative_codes(actions))
-        self.doc, self.domain, self.ulp = doc, domain, ulp
+        self.doc = doc
 
     def jvp(self, tangents, y, *inputs):
         """The tangent of y: the Jacobian is diagonal, so each action carries its tangent."""
@@ -56,8 +51,31 @@ class Elementwise(core.Elementwise):
         for tangent, action in zip(tangents, self.actions, strict=True):
             if tangent is not None:
                 part = action(tangent, y, *inputs)
-                total = part if total is None else total + part
-        return broadcast_tangent(total, y.shape)
+                if part is not None:
+                    total = part if total is None else total + part
+        return None if total is None else broadcast_tangent(total, y.shape)
+
+
+def common(*dtypes):
+    """NumPy's promotion of dtypes and of `int` and `float`, which stand for Python scalars."""
+    return np.result_type(
+        *(np.empty(0, t) if isinstance(t, np.dtype) else t(1) for t in dtypes))
+
+
+def only_floats(dtype):
+    """Resolve an own function of one real: booleans and integers become float64."""
+    dtype = np.dtype(dtype)
+    if dtype.kind in "biu":
+        dtype = np.dtype(np.float64)
+    elif dtype not in (np.float32, np.float64):
+        raise TypeError(f"no loop for {dtype}")
+    return dtype, dtype
+
+
+def literal(x):
+    """The number of a 0-d constant, or None: rules have shorter forms for literal operands."""
+    payload = x.graph.payloads.get(x.index)
+    return None if payload is None or payload.ndim else payload.item()
 
 
 def broadcast_tangent(tangent, shape):
@@ -174,6 +192,6 @@ def promoted(name, *args):
     weak += [1.0 for x in found if x.weak]
     arrays = [np.empty((0,), getattr(item, "dtype", item)) for item in strong]
     dtype = np.result_type(*arrays, *weak)
-    from autodiff.ops.elementwise import astype
+    from autodiff.ops.conversion import astype
 
     return [astype(x, dtype) for x in found]

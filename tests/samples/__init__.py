@@ -4,7 +4,9 @@ A file of this folder has two dicts by row name: SAMPLES, lists of `Sample`, and
 `BadSample`. Every row needs samples; a row without is a failing test.
 """
 
+import warnings
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -48,14 +50,23 @@ class Sample:
     dtypes: tuple = (np.float64, np.float32)
 
     def arrays(self, dtype=np.float64):
-        """Fresh copies of the arguments, the floating point ones in `dtype`."""
-        arrays = [np.array(x) for x in self.args]
-        return [x.astype(dtype) if x.dtype.kind == "f" else x for x in arrays]
+        """Fresh copies of the arguments in C order, the floating point ones in `dtype`."""
+        arrays = [np.array(x, order="C") for x in self.args]
+        with quiet():
+            return [x.astype(dtype) if x.dtype.kind == "f" else x for x in arrays]
 
     def expected(self, arrays):
         """What NumPy makes of these arrays."""
-        with np.errstate(all="ignore"):
+        with quiet():
             return np.asarray(self.reference(*arrays))
+
+
+@contextmanager
+def quiet():
+    """Let NumPy compute without warnings: NaN, infinity and empty means are part of the samples."""
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        yield
 
 
 @dataclass

@@ -1,0 +1,89 @@
+"""Squares, roots and powers: guarded, so that both orders are finite where the function is.
+
+Where x^p has a finite value at 0 and an infinite slope (0 < p < 1), the derivative is taken as 0
+there, in every order. The guard replaces the base before it is divided by, so that no 0 * inf
+arises in a rule's own derivative.
+"""
+
+import math
+
+import numpy as np
+
+from autodiff.core import graph
+from autodiff.core.graph import Variable
+from autodiff.errors import ArgumentError
+from autodiff.ops.arithmetic import divide
+from autodiff.ops.comparisons import logical_and
+from autodiff.ops.functions import log
+from autodiff.ops.selection import where
+from autodiff.ops.table import Elementwise, common, literal
+
+square = Elementwise("square", np.square, lambda g, y, x: g * (x + x), doc="y = x^2")
+sqrt = Elementwise(
+    "sqrt", np.sqrt, lambda g, y, x: g / where(y == 0, math.inf, y + y),
+    doc="y = sqrt(x); dx = g/(2 y), sqrt'(0) = 0")
+
+
+def _towards_base(g, y, a, b):
+    """g b a^(b-1)."""
+    p = literal(b)
+    if p is None:
+        steep = logical_and(a == 0, logical_and(b >= 0, b < 1))
+        return g * where(steep, 0, b * where(steep, 1, a) ** (b - 1))
+    if p == 0:
+        return None
+    base = where(a == 0, math.inf, a) if 0 < p < 1 else a
+    return g * (p * base ** (p - 1))
+
+
+def _towards_exponent(g, y, a, b):
+    """g y log(a); zero at a = 0."""
+    c = literal(a)
+    if c is None:
+        return g * (y * log(where(a == 0, 1, a)))
+    if c == 0:
+        return None
+    return g * (y * (math.log(c) if c > 0 else math.nan))
+
+
+def _dtype(value):
+    """The dtype of an operand, or `int` or `float` for a Python scalar."""
+    if type(value) in (int, float):
+        return type(value)
+    return (value if isinstance(value, Variable) else np.asarray(value)).dtype
+
+
+def _simpler(a, b):
+    """NumPy's fast paths for literal exponents, and the row for integers."""
+    if isinstance(a, Variable) and type(b) in (int, float):
+        kind = a.dtype.kind
+        if b == 2 and (kind == "f" or kind in "iu" and type(b) is int):
+            return square(a)
+        if kind == "f":
+            if b == 1:
+                return a
+            if b == 0.5:
+                return sqrt(a)
+            if b == -1:
+                return divide(1, a)
+            return None
+    if common(_dtype(a), _dtype(b)).kind in "biu":
+        return power_integer(a, b)
+    return None
+
+
+def _no_negative_power(a, b):
+    if type(b) is int and b < 0:
+        raise ArgumentError(
+            f"power: integers to the negative integer power {b}; convert the base with "
+            ".astype(float)")
+
+
+power_integer = Elementwise(
+    "power_integer", np.power, None, None, loop="power", rewrite=_no_negative_power,
+    doc="y = a^b of integers, b >= 0; ArgumentError for a negative exponent, as in NumPy")
+power = Elementwise(
+    "power", np.power, _towards_base, _towards_exponent, rewrite=_simpler,
+    doc="y = a^b; where 0 < b < 1, 0 is taken for the slope at a = 0")
+
+graph.set_operator("power", power)
