@@ -27,7 +27,7 @@ def raw_problems(draw, most=9, levels=3, special=True):
         p["cost"].append(draw(st.integers(0, 5)))
         p["workspace"].append(draw(st.sampled_from([0, 0, 0, 3])))
         view = inputs and draw(st.sampled_from([False, False, True]))
-        p["owner"].append(inputs[0] if view else None)
+        p["owner"].append(draw(st.sampled_from([inputs[0], draw(earlier)])) if view else None)
         p["inplace"].append([u for u in inputs if draw(st.booleans())])
         least = max([p["level"][u] for u in inputs] or [0])
         p["level"].append(draw(st.integers(least, levels - 1)))
@@ -37,6 +37,36 @@ def raw_problems(draw, most=9, levels=3, special=True):
         if v and draw(st.sampled_from([False] * 9 + [True])):
             p["level"][v] = 0       # the user's own node on top of a gradient
     p["targets"] = draw(st.lists(st.integers(0, n - 1), min_size=1, max_size=3))
+    return p
+
+
+def seeded_problem(rng, most=40):
+    """Draw the arguments of a larger Problem from a random.Random: chains with side branches.
+
+    Hypothesis finds small problems that fail; structures of several segments need more nodes.
+    """
+    n, levels = rng.randint(2, most), rng.randint(1, 4)
+    reach = rng.choice([2, 3, 5, n])            # how far back a node reads, mostly
+    rarely, often = rng.choice([0, 0, 0.02, 0.1]), rng.choice([0, 0.1, 0.4])
+    names = "nbytes cost inputs workspace inplace owner level once keep after".split()
+    p = {name: [] for name in names}
+    for v in range(n):
+        least = max(0, v - reach) if rng.random() < 0.8 else 0
+        count = rng.choice([0, 1, 1, 1, 2, 2, 3]) if v else 0
+        inputs = [rng.randrange(least, v) for _ in range(count)]
+        owner = rng.choice([inputs[0]] * 2 + [rng.randrange(v)]) if inputs else None
+        level = max([p["level"][u] for u in inputs] + [v * levels // n])
+        p["inputs"].append(inputs)
+        p["nbytes"].append(rng.choice([0, 1, 2, 2, 5, 64]))
+        p["cost"].append(rng.randint(0, 5))
+        p["workspace"].append(rng.choice([0, 0, 3]))
+        p["owner"].append(owner if rng.random() < often else None)
+        p["inplace"].append([u for u in inputs if rng.random() < 0.5])
+        p["level"].append(min(level, levels - 1) if rng.random() < 0.95 else 0)
+        p["once"].append(rng.random() < rarely)
+        p["keep"].append(rng.random() < rarely)
+        p["after"].append([rng.randrange(v)] if v and rng.random() < rarely else [])
+    p["targets"] = [n - 1] + [rng.randrange(n) for _ in range(rng.randint(0, 2))]
     return p
 
 

@@ -232,5 +232,9 @@ def test_only_what_targets_need_is_planned():
 def test_the_bound_says_what_forces_it():
     wide = Problem([4, 4, 4, 1], [1] * 4, [[], [], [0, 1], [2]], [3], workspace=[0, 0, 5, 0])
     assert memory_bound(wide) == (17, 2)
+    inplace = Problem([4, 0, 4], [1] * 3, [[], [0], [0]], [2], inplace=[[], [], [0]])
+    assert memory_bound(inplace) == (4, 0)
+    viewed = {"owner": [None, 0, None], "inplace": [[], [], [0]]}
+    assert memory_bound(Problem([4, 0, 4], [1] * 3, [[], [0], [0, 1]], [2], **viewed)) == (8, 2)
     kept = Problem([9, 9, 1], [1] * 3, [[], [], [1]], [0, 2], keep=[0, 1, 0])
     assert memory_bound(kept) == (19, None)

@@ -5,7 +5,7 @@ are not held, one pass computes them together with the ancestors they need: up t
 node once, however many ways lead to it (never an expression tree). A pass stops at values that are
 held: *sticky* ones, which stay once they are computed, and, with groups, those a former pass made
 for the sweep. Without groups, a pass makes what the next node reads, and that is dropped again;
-with groups, it makes all that the rest of the sweep reads of the groups touched.
+with groups, it makes all that the sweep reads of the groups touched.
 """
 
 from cpython.exc cimport PyErr_CheckSignals
@@ -73,6 +73,7 @@ def split(
                 continue
             reaches = level[v] == top
             sweeps = root[v] < 0 or special[v] or parts[root[v]] == SWEEP_
+            reaches = reaches or (root[v] >= 0 and parts[root[v]] != LOWER_)
             for i in range(input_start[v], input_start[v + 1]):
                 reaches = reaches or parts[input_index[i]] != LOWER_
                 sweeps = sweeps or parts[input_index[i]] == SWEEP_
@@ -95,7 +96,7 @@ cdef struct Walk:
     const int64_t* group_start  # the nodes of each group, as compressed rows
     const int64_t* group_index
     uint8_t* made               # per group: its pass has been
-    int64_t* reads              # per node: edges of the sweep still to come that read it or a view
+    uint8_t* is_read            # per node: the sweep reads it, or makes a view of it
     uint8_t* done               # per node: computed at least once
     uint64_t* marked            # bit set: the nodes of the pass being collected
     int64_t low                 # the least and the greatest of them
@@ -114,7 +115,7 @@ cdef inline bint is_held(const Walk* w, int64_t u) noexcept nogil:
         return True
     if w.sticky[u]:
         return w.done[u]
-    return w.group != NULL and w.made[w.group[u]] and w.reads[u] > 0
+    return w.group != NULL and w.made[w.group[u]] and w.is_read[u]
 
 
 cdef inline void mark(Walk* w, int64_t u) noexcept nogil:
@@ -132,7 +133,7 @@ cdef inline void mark(Walk* w, int64_t u) noexcept nogil:
 
 
 cdef void want(Walk* w, int64_t u) noexcept nogil:
-    """Ask for a value the sweep reads: it alone, or all the sweep still reads of its group."""
+    """Ask for a value the sweep reads: it alone, or all the sweep reads of its group."""
     cdef int64_t g, i
     if is_held(w, u):
         return
@@ -146,7 +147,7 @@ cdef void want(Walk* w, int64_t u) noexcept nogil:
     w.touched[w.groups] = <int32_t>g
     w.groups += 1
     for i in range(w.group_start[g], w.group_start[g + 1]):
-        if w.reads[w.group_index[i]] > 0:
+        if w.is_read[w.group_index[i]]:
             mark(w, w.group_index[i])
 
 
@@ -201,17 +202,14 @@ cdef int make(Walk* w) noexcept nogil:
 
 cdef int compute(Walk* w, int64_t v) noexcept nogil:
     """Compute one node of the sweep, after a pass for the lower values it reads."""
-    cdef int64_t i, u
+    cdef int64_t i
     for i in range(w.input_start[v], w.input_start[v + 1]):
         want(w, w.input_index[i])
+    if w.root[v] >= 0:
+        want(w, w.root[v])
     mark_needs(w, v)
     if w.high >= 0 and make(w) < 0:
         return -1
-    for i in range(w.input_start[v], w.input_start[v + 1]):
-        u = w.input_index[i]
-        w.reads[u] -= 1
-        if w.root[u] >= 0:
-            w.reads[w.root[u]] -= 1
     return emit(w, v)
 
 
@@ -268,8 +266,8 @@ def order_in_passes(
     PlanError
         When there are more than 10^8 computes.
     """
-    cdef int64_t n = root.shape[0], v = 0, u, i
-    cdef int64_t[::1] members = None, starts = None, reads = np.zeros(max(n, 1), np.int64)
+    cdef int64_t n = root.shape[0], v = 0, i
+    cdef int64_t[::1] members = None, starts = None
     cdef int64_t groups = 0
     cdef Walk w
     cdef int32_t[::1] order
@@ -279,7 +277,8 @@ def order_in_passes(
         members = np.argsort(group, kind="stable")
         groups = group[members[n - 1]] + 1
         starts = np.searchsorted(np.asarray(group)[members], np.arange(groups + 1))
-    cdef uint8_t[::1] done = np.zeros(n, np.uint8), made = np.zeros(groups + 1, np.uint8)
+    cdef uint8_t[::1] done = np.zeros(n, np.uint8), is_read = np.zeros(n, np.uint8)
+    cdef uint8_t[::1] made = np.zeros(groups + 1, np.uint8)
     cdef uint64_t[::1] marked = np.zeros((n >> 6) + 1, np.uint64)
     cdef int32_t[::1] stack = np.empty(n, np.int32), touched = np.empty(groups + 1, np.int32)
     w.input_start, w.input_index = &input_start[0], start_of(input_index)
@@ -288,7 +287,7 @@ def order_in_passes(
     w.group = w.group_start = w.group_index = NULL
     if group is not None:
         w.group, w.group_start, w.group_index = &group[0], &starts[0], &members[0]
-    w.made, w.reads, w.done, w.marked = &made[0], &reads[0], &done[0], &marked[0]
+    w.made, w.is_read, w.done, w.marked = &made[0], &is_read[0], &done[0], &marked[0]
     w.stack, w.top, w.touched, w.groups = &stack[0], 0, &touched[0], 0
     w.low, w.high = INT64_MAX - 64, -1
     w.order, w.size, w.capacity = NULL, 0, 0
@@ -296,11 +295,10 @@ def order_in_passes(
         with nogil:
             for v in range(n):
                 if part[v] == SWEEP_:
+                    if root[v] >= 0:
+                        is_read[root[v]] = 1
                     for i in range(input_start[v], input_start[v + 1]):
-                        u = input_index[i]
-                        reads[u] += 1
-                        if root[u] >= 0:
-                            reads[root[u]] += 1
+                        is_read[input_index[i]] = 1
             for i in range(first.shape[0]):
                 if sticky[first[i]]:
                     mark(&w, first[i])
