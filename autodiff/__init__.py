@@ -1,9 +1,11 @@
 """Reverse-mode differentiation of NumPy programs under a memory policy."""
 
+from autodiff import listing, nn, numpy, optim  # noqa: F401  (listing registers print(graph))
 from autodiff.compiled import compile, plan
 from autodiff.core.arena import release_memory, set_arena_limit
 from autodiff.core.gradients import gradients
 from autodiff.core.graph import Graph, Variable, variable
+from autodiff.core.kernels import library_bytes
 from autodiff.errors import (
     ArenaError,
     ArgumentError,
@@ -13,11 +15,13 @@ from autodiff.errors import (
     DTypeError,
     GradientWarning,
     GraphError,
+    IndexingError,
     IndexRangeError,
     PlanError,
     PolicyError,
     ShapeError,
     UndefinedDerivativeError,
+    UnsupportedError,
 )
 from autodiff.jacobians import hessian, hvp, jacobian
 from autodiff.ops import products  # noqa: F401  (registers the table)
@@ -40,6 +44,7 @@ __all__ = [
     "Graph",
     "GraphError",
     "IndexRangeError",
+    "IndexingError",
     "Plan",
     "PlanError",
     "PolicyError",
@@ -48,6 +53,7 @@ __all__ = [
     "ShapeError",
     "Store",
     "UndefinedDerivativeError",
+    "UnsupportedError",
     "Variable",
     "check_grads",
     "compile",
@@ -57,6 +63,10 @@ __all__ = [
     "hvp",
     "jacobian",
     "jvp",
+    "numpy",
+    "library_bytes",
+    "nn",
+    "optim",
     "plan",
     "release_memory",
     "set_arena_limit",

@@ -140,7 +140,8 @@ class Program:
     ----------
     plan : Plan
     peak_bytes : int
-        Bytes a run holds beyond the caller's arrays, known now.
+        Bytes a run holds beyond the caller's arrays, known now; for arrays that are not in C
+        order see `plan_for`.
     measured_peak_bytes : int or None
         The same, recorded by the last run that ended in this thread.
 
@@ -171,7 +172,7 @@ class Program:
         if self.inputs and self.inputs[0].graph is not self.graph:
             raise GraphError("Program: inputs and outputs belong to different graphs")
         self._executable, self.plan = build(self.graph, self.inputs, self.outputs, self.policy)
-        self._strided = {}  # argument strides -> Executable with packed arguments
+        self._strided = {}  # argument strides -> (Executable with packed arguments, Plan)
         self._last = self._executable
 
     @property
@@ -202,13 +203,25 @@ class Program:
     def run(self, arrays, constants):
         """Run on arrays, with these captured arrays in place of the graph's own."""
         arrays, strides = self._executable.accept(tuple(arrays))
-        executable = self._executable
-        if strides is not None:
-            executable = self._strided.get(strides)
-            if executable is None:
-                executable, _ = build(
-                    self.graph, self.inputs, self.outputs, self.policy, strides)
-                self._strided[strides] = executable
+        executable, _ = self._for_strides(strides)
         results = executable(arrays, constants)
         self._last = executable
         return results
+
+    def plan_for(self, *arrays):
+        """The plan of a call with these arrays: `plan`, or one that packs those not in C order.
+
+        A strided argument is copied into the arena before it is read, so that results are the
+        same bits as for a contiguous one; the copy is part of that call's plan and peak.
+        """
+        _, strides = self._executable.accept(tuple(arrays))
+        return self._for_strides(strides)[1]
+
+    def _for_strides(self, strides):
+        if strides is None:
+            return self._executable, self.plan
+        found = self._strided.get(strides)
+        if found is None:
+            found = build(self.graph, self.inputs, self.outputs, self.policy, strides)
+            self._strided[strides] = found
+        return found

@@ -196,7 +196,7 @@ cdef class Sweep:
 
 
 cdef list variables_of(object given, str what):
-    cdef list found = [given] if isinstance(given, Variable) else list(given)
+    cdef list found = list(given) if isinstance(given, (list, tuple)) else [given]
     if not found:
         raise GraphError(f"gradients: no {what} given")
     for x in found:

@@ -6,6 +6,7 @@ Equal pure subexpressions are one node: the table below is keyed on the operatio
 its attributes and its dtype.
 """
 
+import operator
 import os
 from contextvars import ContextVar
 from weakref import ref
@@ -18,7 +19,7 @@ from cpython.object cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memcmp, memset
 
-from ..errors import ConcretizationError, DTypeError, GraphError
+from ..errors import ConcretizationError, DTypeError, GraphError, ShapeError
 
 cdef extern from "Python.h":
     ctypedef struct PyFrameObject:
@@ -32,10 +33,17 @@ cdef extern from "Python.h":
     void Py_IncRef(PyObject*)
     void Py_DecRef(PyObject*)
 
+cdef enum:
+    MAX_NDIM = 32                 # as in call.h
+
 cdef list operations = []             # every Operation, by index
 cdef dict operation_by_name = {}
 cdef dict functions = {}              # what the layers above give to Variable's methods
-cdef str PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+# Files below these are not the user's: a line in them is never reported.
+cdef tuple NOT_THE_USER = (
+    os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep,
+    os.path.dirname(os.path.abspath(np.__file__)) + os.sep,
+)
 
 # Values are booleans, integers of any width, float32 and float64; indexed by NumPy's type number.
 type_dtypes = [None] * 32
@@ -266,6 +274,9 @@ cdef class Graph:
         cdef int64_t slot = 0
         cdef int32_t k, j, level = self.base_level
         cdef Node* node
+        if len(shape) > MAX_NDIM:
+            raise ShapeError(
+                f"{op.name}: {len(shape)} axes{self.here()}; autodiff goes up to {MAX_NDIM}")
         shape = self.intern_shape(shape)
         for j in range(n):
             if self.nodes[inputs[j]].level > level:
@@ -423,7 +434,7 @@ cdef class Graph:
     # ---- lines --------------------------------------------------------------------------------
 
     cdef int find_line(self, int32_t* code, int32_t* lasti) except -1:
-        """Where the user stands: the innermost frame outside this package.
+        """Where the user stands: the innermost frame outside this package and NumPy.
 
         A sweep's nodes carry the line of the node they differentiate. Only (code, lasti) is
         kept (about 1 ns against 85 for the line number).
@@ -444,7 +455,7 @@ cdef class Graph:
             found = <PyObject*> PyFrame_GetCode(frame)
             index = self.code_index.get(<object> found)
             if index is None:
-                if (<object> found).co_filename.startswith(PACKAGE):
+                if (<object> found).co_filename.startswith(NOT_THE_USER):
                     index = -1
                 else:
                     index = len(self.codes)
@@ -852,7 +863,7 @@ def variable(str name, shape=(), dtype=np.float64, Graph graph=None):
     """
     if isinstance(shape, (int, np.integer)):
         shape = (shape,)
-    shape = tuple([int(extent) for extent in shape])
+    shape = tuple([operator.index(extent) for extent in shape])
     if any([extent < 0 for extent in shape]):
         raise ValueError(f"variable {name!r}: shape {shape} has a negative extent")
     cdef int32_t index

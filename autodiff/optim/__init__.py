@@ -1,0 +1,5 @@
+"""Optimisers: how gradients become updates. Their state is plain arrays, outside any program."""
+
+from autodiff.optim.sgd import SGD
+
+__all__ = ["SGD"]

@@ -1,0 +1,220 @@
+"""Programs: what a call accepts, what it measures, what it leaves behind."""
+
+import gc
+import threading
+import weakref
+
+import numpy as np
+import pytest
+
+import autodiff as ad
+from autodiff.core.program import Executable
+from autodiff.core.regions import Regions
+from autodiff.planning import Problem, Store
+
+
+def tanh_program(n=1000, policy=None):
+    with ad.Graph():
+        x = ad.variable("x", (n,))
+        y = np.tanh(np.tanh(x) * 2)
+        return ad.Program([x], [y.sum(), *ad.gradients(y.sum(), [x])], policy=policy)
+
+
+def test_a_program_takes_python_scalars_for_0_d_inputs():
+    with ad.Graph():
+        x, k, b = ad.variable("x"), ad.variable("k", (), np.int32), ad.variable("b", (), bool)
+        program = ad.Program([x, k, b], [x * k, np.where(b, x, 0.0)])
+    assert [float(v) for v in program(2, 3, True)] == [6.0, 2.0]
+    with pytest.raises(ad.DTypeError, match=r"'k' is int32"):
+        program(2.0, 3.5, True)
+
+
+def test_a_program_accepts_inputs_it_does_not_use():
+    with ad.Graph():
+        x, unused = ad.variable("x", (2,)), ad.variable("unused", (3,))
+        program = ad.Program([unused, x], [x * 2])
+    np.testing.assert_array_equal(program(np.ones(3), np.ones(2))[0], [2, 2])
+
+
+def test_results_come_in_the_order_of_the_outputs_and_are_distinct():
+    with ad.Graph():
+        x = ad.variable("x", (2, 3))
+        program = ad.Program([x], [x.T, x, x, x + 1, x.T])
+    given = np.arange(6.0).reshape(2, 3)
+    found = program(given)
+    for array, expected in zip(found, [given.T, given, given, given + 1, given.T], strict=True):
+        np.testing.assert_array_equal(array, expected)
+        assert array.flags.writeable
+        assert not np.shares_memory(array, given)
+    for k, array in enumerate(found):
+        assert not any(np.shares_memory(array, other) for other in found[k + 1:])
+
+
+@pytest.mark.parametrize("size", [10, 100_000])
+def test_ten_results_of_ten_calls_keep_their_values(size):
+    program = tanh_program(size)
+    found = [program(np.full(size, k / 10.0)) for k in range(10)]
+    for k, (value, grad) in enumerate(found):
+        again = program(np.full(size, k / 10.0))
+        assert value.tobytes() == again[0].tobytes()
+        assert grad.tobytes() == again[1].tobytes()
+
+
+@pytest.mark.parametrize(("given", "error", "words"), [
+    (np.zeros(4), ad.ShapeError, r"'x' has shape \(3,\), an array of shape \(4,\)"),
+    (np.zeros((3, 1)), ad.ShapeError, r"shape \(3, 1\)"),
+    (np.zeros(3, np.float32), ad.DTypeError, r"float64, an array of float32"),
+    (np.zeros(3, int), ad.DTypeError, r"astype\(np.float64\)"),
+    (np.zeros(3, object), ad.DTypeError, "object"),
+    (np.array(["a", "b", "c"]), ad.DTypeError, "<U1"),
+    (np.ma.zeros(3), ad.DTypeError, "MaskedArray"),
+])
+def test_what_does_not_fit_is_refused_by_name(given, error, words):
+    with ad.Graph():
+        x = ad.variable("x", (3,))
+        program = ad.Program([x], [x * 2])
+    with pytest.raises(error, match=words):
+        program(given)
+    np.testing.assert_array_equal(program(np.ones(3))[0], [2, 2, 2])
+
+
+def test_a_variable_is_not_an_array():
+    program = tanh_program(3)
+    with pytest.raises(ad.ArgumentError, match="runs on arrays"):
+        program(ad.variable("other", (3,)))
+
+
+def test_the_wrong_number_of_arrays_is_said():
+    with pytest.raises(ad.ArgumentError, match="takes 1 arrays, 2 were given"):
+        tanh_program(3)(np.ones(3), np.ones(3))
+
+
+def test_an_output_that_depends_on_no_input_given_is_refused():
+    with ad.Graph():
+        x, y = ad.variable("x"), ad.variable("y")
+        with pytest.raises(ad.GraphError, match="not among the inputs"):
+            ad.Program([x], [x * y])
+
+
+def test_a_graph_may_be_cut_at_any_variable():
+    with ad.Graph():
+        x = ad.variable("x")
+        u = np.tanh(x)
+        program = ad.Program([u], [u * u])
+    assert program(3.0)[0] == 9.0
+
+
+@pytest.mark.parametrize("policy", ["store", "recompute", "checkpoint"])
+@pytest.mark.parametrize("n", [1, 7, 8, 1000, 20_000])
+def test_measured_is_planned(n, policy):
+    program = tanh_program(n, policy)
+    assert program.measured_peak_bytes is None
+    program(np.ones(n))
+    assert program.measured_peak_bytes == program.peak_bytes == program.plan.peak_bytes
+    assert program.plan.live_bytes <= program.peak_bytes
+
+
+def test_a_strided_argument_is_packed_within_a_plan_of_its_own():
+    program = tanh_program(1000)
+    given = np.ones((1000, 2))[:, 0]
+    found = program(given)
+    plan = program.plan_for(given)
+    assert program.measured_peak_bytes == plan.peak_bytes
+    assert plan.evaluations["copy"] == 1
+    assert "copy" not in program.plan.evaluations
+    for one, other in zip(found, program(given.copy()), strict=True):
+        assert one.tobytes() == other.tobytes()
+
+
+def test_a_doctored_plan_is_seen_by_the_executor():
+    """Measured means measured: steps that hold more than the problem says are noticed."""
+    with ad.Graph() as graph:
+        x = ad.variable("x", (1000,))
+        y = np.tanh(np.tanh(np.tanh(x))).sum()
+    regions = Regions(graph, [y], [x])
+    arrays = regions.problem_arrays()
+    schedule = Store().schedule(Problem.from_arrays(**arrays))
+    planned = schedule.peak_bytes
+    honest = Executable(regions, schedule.steps, schedule.simulation.taken, arrays["workspace"])
+    honest([np.ones(1000)], [])
+    assert honest.measured_peak_bytes == planned
+    nothing_taken = np.full(len(schedule.steps), -1, np.int32)
+    doctored = Executable(regions, schedule.steps, nothing_taken, arrays["workspace"])
+    doctored([np.ones(1000)], [])
+    assert doctored.measured_peak_bytes > planned
+
+
+def test_what_is_measured_belongs_to_the_thread():
+    program = tanh_program()
+    program(np.ones(1000))
+    seen = []
+    thread = threading.Thread(target=lambda: seen.append(program.measured_peak_bytes))
+    thread.start()
+    thread.join()
+    assert seen == [None]
+
+
+def test_two_threads_run_one_program():
+    program = tanh_program(50_000)
+    given = [np.full(50_000, k / 7) for k in range(2)]
+    expected = [program(x) for x in given]
+    wrong = []
+
+    def work(k):
+        for _ in range(30):
+            found = program(given[k])
+            if any(a.tobytes() != b.tobytes() for a, b in zip(found, expected[k], strict=True)):
+                wrong.append(k)
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_a_run_that_fails_in_the_middle_loses_nothing():
+    with ad.Graph():
+        x = ad.variable("x", (1000, 4))
+        labels = ad.variable("labels", (1000,), np.int64)
+        J = ad.nn.cross_entropy(np.tanh(x), labels)
+        program = ad.Program([x, labels], [J, *ad.gradients(J, [x])])
+    given, good, bad = np.ones((1000, 4)), np.zeros(1000, np.int64), np.zeros(1000, np.int64)
+    bad[500] = 4
+    expected = program(given, good)
+    with pytest.raises(ad.IndexRangeError, match=r"cross_entropy.*label 4 .* 4 classes"):
+        program(given, bad)
+    for one, other in zip(program(given, good), expected, strict=True):
+        assert one.tobytes() == other.tobytes()
+
+
+def test_a_program_and_its_graph_are_collected():
+    program = tanh_program()
+    program(np.ones(1000))
+    watched = weakref.ref(program), weakref.ref(program.graph)
+    del program
+    gc.collect()
+    assert [w() for w in watched] == [None, None]
+
+
+def test_a_large_result_does_not_keep_the_arena_alive():
+    program = tanh_program(100_000)
+    _, grad = program(np.ones(100_000))
+    base = grad.base
+    while getattr(base, "base", None) is not None:
+        base = base.base
+    assert type(base).__name__ == "Memory"
+    value, _ = program(np.ones(100_000))
+    assert value.base is None
+
+
+def test_memory_that_cannot_be_had_is_named():
+    with ad.Graph():
+        x = ad.variable("x")
+        y = np.exp(ad.numpy.broadcast_to(x, (1 << 23, 1 << 23))).sum()
+        program = ad.Program([x], [y])
+    with pytest.raises(ad.ArenaError, match=r"\d+ bytes"):
+        program(1.0)
+    assert isinstance(ad.ArenaError("x"), MemoryError)
+    tanh_program()(np.ones(1000))
