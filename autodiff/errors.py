@@ -50,7 +50,26 @@ class PlanError(AutodiffError, ValueError):
 
 
 class BudgetError(AutodiffError, MemoryError):
-    """A byte budget cannot be met: "impossible" (below a bound) or "not found"."""
+    """A byte budget cannot be met: the message begins "impossible:" or "not found:".
+
+    Attributes
+    ----------
+    budget : int or None
+        The bytes asked for.
+    bound : int or None
+        The bytes below which no plan exists (proven).
+    known : int or None
+        The smallest budget for which a plan is known; None where none was looked for.
+    node : int or None
+        The node that forces the bound, or at which the search got stuck.
+    line : str or None
+        The source line of that node.
+    """
+
+    def __init__(self, message, *, budget=None, bound=None, known=None, node=None, line=None):
+        super().__init__(message)
+        self.budget, self.bound, self.known = budget, bound, known
+        self.node, self.line = node, line
 
 
 class ArenaError(AutodiffError, MemoryError):

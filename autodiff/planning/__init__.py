@@ -5,13 +5,23 @@ Bytes and costs only; nothing here knows arrays, operations or graphs.
 
 from autodiff.core.steps import Steps
 from autodiff.planning.bounds import memory_bound
-from autodiff.planning.policies import Checkpoint, Recompute, Store, as_policy, use_policy
+from autodiff.planning.costbound import cost_bound
+from autodiff.planning.policies import (
+    Budget,
+    Checkpoint,
+    Recompute,
+    Store,
+    as_policy,
+    use_policy,
+)
 from autodiff.planning.problem import Problem
 from autodiff.planning.schedule import Schedule
 from autodiff.planning.simulate import Simulation, simulate
+from autodiff.planning.smallest import smallest_budget
 from autodiff.planning.solve import solve
 
 __all__ = [
+    "Budget",
     "Checkpoint",
     "Problem",
     "Recompute",
@@ -20,8 +30,10 @@ __all__ = [
     "Steps",
     "Store",
     "as_policy",
+    "cost_bound",
     "memory_bound",
     "simulate",
+    "smallest_budget",
     "solve",
     "use_policy",
 ]

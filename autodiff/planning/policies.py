@@ -5,6 +5,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from autodiff.errors import PolicyError
+from autodiff.planning.budget import parse_bytes
+from autodiff.planning.limits import check_seed, check_time_limit
 from autodiff.planning.solve import check_every, solve, unknown
 
 
@@ -65,7 +67,55 @@ class Checkpoint:
         return solve(problem, method="checkpoint", every=self.every)
 
 
+@dataclass(frozen=True)
+class Budget:
+    """Ask for the cheapest plan that holds at most so many bytes at any moment.
+
+    Parameters
+    ----------
+    nbytes : int, float or str, bytes
+        As 64_000_000, "64MB" (10^6) or "64MiB" (2^20).
+    time_limit : float, seconds
+        Spent at most on looking for a better plan; 0 takes the first one found.
+    seed : int
+        The same problem, budget, limit and seed give the same plan.
+
+    Raises
+    ------
+    PolicyError
+        When the budget is zero, negative, not finite, or a string without a known unit.
+
+    Examples
+    --------
+    >>> from autodiff.planning import Budget
+    >>> Budget("64MB")
+    Budget(64000000)
+    """
+
+    nbytes: int
+    time_limit: float = 10.0
+    seed: int = 0
+
+    def __post_init__(self):
+        object.__setattr__(self, "nbytes", parse_bytes(self.nbytes))
+        object.__setattr__(self, "time_limit", check_time_limit(self.time_limit))
+        object.__setattr__(self, "seed", check_seed(self.seed))
+
+    def __repr__(self):
+        more = "".join(
+            f", {name}={getattr(self, name)!r}"
+            for name, default in (("time_limit", 10.0), ("seed", 0))
+            if getattr(self, name) != default
+        )
+        return f"Budget({self.nbytes}{more})"
+
+    def schedule(self, problem):
+        """Plan the problem: a `Schedule`, or BudgetError."""
+        return solve(problem, self.nbytes, time_limit=self.time_limit, seed=self.seed)
+
+
 _BY_NAME = {"store": Store, "recompute": Recompute, "checkpoint": Checkpoint}
+_CLASSES = (*_BY_NAME.values(), Budget)
 _DEFAULT = Store()
 _current = ContextVar("autodiff_policy", default=_DEFAULT)
 
@@ -75,7 +125,7 @@ def as_policy(policy=None):
 
     Parameters
     ----------
-    policy : Store, Recompute, Checkpoint, "store", "recompute", "checkpoint" or None
+    policy : Store, Recompute, Checkpoint, Budget, "store", "recompute", "checkpoint" or None
         None means the policy of the enclosing `use_policy`, else `Store()`.
 
     Raises
@@ -91,16 +141,16 @@ def as_policy(policy=None):
     """
     if policy is None:
         return _current.get()
-    if isinstance(policy, tuple(_BY_NAME.values())):
+    if isinstance(policy, _CLASSES):
         return policy
     if isinstance(policy, str):
         if policy in _BY_NAME:
             return _BY_NAME[policy]()
         raise PolicyError(unknown("policy", policy, list(_BY_NAME)))
-    if isinstance(policy, type) and policy in _BY_NAME.values():
+    if isinstance(policy, type) and policy in _CLASSES:
         raise PolicyError(f"{policy.__name__} is a class; write {policy.__name__}()")
     raise PolicyError(
-        f"a policy is Store(), Recompute(), Checkpoint(every=k) or one of "
+        f"a policy is Store(), Recompute(), Checkpoint(every=k), Budget(bytes) or one of "
         f"{', '.join(map(repr, _BY_NAME))}, not {policy!r}"
     )
 

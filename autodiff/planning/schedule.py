@@ -1,5 +1,7 @@
 """A schedule: the steps a planner chose for a problem, with what they hold and cost."""
 
+import copy
+
 import numpy as np
 
 from autodiff.planning.simulate import simulate
@@ -54,7 +56,16 @@ class Schedule:
         self.evaluations = self.simulation.evaluations
         self.lower_bound = problem.total_cost if lower_bound is None else lower_bound
         self.overhead = _ratio(self.cost, problem.total_cost)
-        self.gap = max(0.0, _ratio(self.cost, self.lower_bound))
+
+    @property
+    def gap(self):
+        return max(0.0, _ratio(self.cost, self.lower_bound))
+
+    def with_bound(self, lower_bound, bound_family):
+        """Copy the schedule with another proven bound on the cost and the plans it covers."""
+        other = copy.copy(self)
+        other.lower_bound, other.bound_family = lower_bound, bound_family
+        return other
 
     def __repr__(self):
         return (

@@ -4,9 +4,12 @@ import difflib
 import operator
 
 from autodiff.errors import PolicyError
-from autodiff.planning import checkpoint, recompute, store
-from autodiff.planning.lifetimes import free_after_last_use
-from autodiff.planning.schedule import Schedule
+from autodiff.planning import checkpoint, recompute, search, store
+from autodiff.planning.bounds import memory_bound
+from autodiff.planning.budget import impossible, not_found, parse_bytes
+from autodiff.planning.costbound import certified
+from autodiff.planning.limits import Limits, check_seed, check_time_limit
+from autodiff.planning.orders import schedule_of
 
 # method -> (function (problem, **options) -> order of computes, the options it takes)
 _ORDERS = {
@@ -14,29 +17,44 @@ _ORDERS = {
     "recompute": (recompute.order, ()),
     "checkpoint": (checkpoint.order, ("every",)),
 }
+# method -> function (problem, limits) -> Schedule within limits.budget, or BudgetError "not found"
+_PLANNERS = {
+    "search": search.plan,
+}
 
 
-def solve(problem, *, method="auto", every=None):
-    """Plan a problem.
+def solve(problem, budget=None, *, method="auto", every=None, time_limit=10.0, seed=0):
+    """Plan a problem, within a budget of bytes where one is given.
 
     Parameters
     ----------
     problem : Problem
+    budget : int, float or str, bytes, optional
+        Bound on `peak_bytes`, as "64MB", "64MiB" or a number.
     method : str
         "store" computes everything once and frees it after its last use (eq. 6.52); "recompute"
         drops what lies below the last sweep and recomputes it when needed (eq. 6.53);
-        "checkpoint" keeps every k-th state; "auto" is "store".
+        "checkpoint" keeps every k-th state. With a budget: "search" for any graph; "auto" the
+        best of what suits the problem. "auto" without a budget is "store".
     every : int, optional
         The k of "checkpoint", √ of the number of states when not given.
+    time_limit : float, seconds
+        Of a search; 0 asks for the first plan found.
+    seed : int
+        Of a search: the same problem, budget, limit and seed give the same plan.
 
     Returns
     -------
     Schedule
+        With its certificate: `lower_bound`, `bound_family`, `gap`.
 
     Raises
     ------
+    BudgetError
+        "impossible: …" when the budget is below a proven bound, "not found: …" when no plan was
+        found, though one may exist.
     PolicyError
-        When the method is unknown or does not take the option, or the option is impossible.
+        When the method is unknown or does not take the option, or an argument is impossible.
 
     Examples
     --------
@@ -44,24 +62,40 @@ def solve(problem, *, method="auto", every=None):
     >>> problem = Problem([8] * 4, [1] * 4, [[], [0], [1], [0, 2]], [3], level=[0, 0, 0, 1])
     >>> [solve(problem, method=m).cost for m in ("store", "recompute", "checkpoint")]
     [4, 4, 4]
+    >>> chain = Problem([1] * 5, [1] * 5, [[], [0], [1], [2, 1], [3, 0]], [4])
+    >>> [solve(chain, budget).cost for budget in (4, 3)]
+    [5, 6]
     """
-    method = "store" if method == "auto" else method
-    if method not in _ORDERS:
-        raise PolicyError(unknown("method", method, ["auto", *_ORDERS]))
-    order, takes = _ORDERS[method]
+    time_limit, seed = check_time_limit(time_limit), check_seed(seed)
+    if method not in ("auto", *_ORDERS, *_PLANNERS):
+        raise PolicyError(unknown("method", method, ["auto", *_ORDERS, *_PLANNERS]))
     options = {}
     if every is not None:
-        if "every" not in takes:
+        if method != "checkpoint":
             raise PolicyError(f"method {method!r} takes no every=; 'checkpoint' does")
         options["every"] = check_every(every)
-    steps = free_after_last_use(
-        order(problem, **options),
-        problem.input_start,
-        problem.input_index,
-        problem.owner,
-        problem.pinned,
-    )
-    return Schedule(problem, steps, method)
+    if budget is None:
+        if method in _PLANNERS:
+            raise PolicyError(f"method {method!r} needs budget=")
+        return _ordered(problem, "store" if method == "auto" else method, options)
+    limits = Limits(parse_bytes(budget), time_limit, seed)
+    bound, node = memory_bound(problem)
+    if limits.budget < bound:
+        raise impossible(problem, limits.budget, bound, node)
+    if method in _ORDERS:
+        schedule = _ordered(problem, method, options)
+        if schedule.peak_bytes > limits.budget:
+            raise not_found(problem, limits.budget, bound, schedule.peak_bytes)
+        return certified(schedule, limits.budget)
+    schedule = _ordered(problem, "store", options)
+    if schedule.peak_bytes > limits.budget:
+        schedule = _PLANNERS["search" if method == "auto" else method](problem, limits)
+    return certified(schedule, limits.budget)
+
+
+def _ordered(problem, method, options):
+    order, _ = _ORDERS[method]
+    return schedule_of(problem, order(problem, **options), method)
 
 
 def check_every(every):

@@ -1,0 +1,177 @@
+"""A bound below which no plan within the budget costs: what must be evicted must be paid again.
+
+While w is computed for the first time, every value made before it that a node after it reads is
+held, or has been evicted and is computed again later. If the held ones exceed the budget by
+need_w bytes, evictions x_v ∈ {0, 1} cover the need: Σ_v min(bytes_v, need_w) x_v ≥ need_w for
+each w; least Σ cost_v x_v over these covers, relaxed to 0 ≤ x ≤ 1, is added to the sum of costs.
+Any dual vector y ≥ 0 proves Σ_w need_w y_w − Σ_v max(0, Σ_w a_wv y_w − cost_v), so the bound is
+computed from the solver's y, not taken on trust.
+
+What stands before and after w is known for "any order" from the edges alone (ancestors, and
+inputs of descendants); the "given first-execution order" knows more, and covers fewer plans.
+"""
+
+import math
+
+import numpy as np
+
+ANY_ORDER = "any order"
+GIVEN_ORDER = "given first-execution order"
+_LARGEST = 4096     # nodes; beyond, n² bits take longer than a second
+_ROUNDS = 6         # of adding the covers that the last solution violates
+_ADDED = 40         # covers added in each
+
+
+def cost_bound(problem, budget, family=ANY_ORDER):
+    """Bound the cost of every plan within the budget from below.
+
+    Parameters
+    ----------
+    problem : Problem
+    budget : int, bytes
+    family : "any order" or "given first-execution order"
+        Which plans are covered: all, or those that compute nodes for the first time in the
+        order of their numbers.
+
+    Returns
+    -------
+    int or float, at least `problem.total_cost`; an int where costs are integers
+
+    Examples
+    --------
+    >>> from autodiff.planning import Problem
+    >>> from autodiff.planning.costbound import cost_bound
+    >>> chain = Problem([1] * 5, [1] * 5, [[], [0], [1], [2, 1], [3, 0]], [4])
+    >>> cost_bound(chain, 3), cost_bound(chain, 4)
+    (6, 5)
+    """
+    total = problem.total_cost
+    nodes = np.flatnonzero(problem.needed & (problem.owner < 0))
+    if not 0 < len(nodes) <= _LARGEST:
+        return total
+    made_before, needed_after, held = _around(problem, nodes, family)
+    waiting = made_before & needed_after & ~held
+    nbytes = problem.nbytes[nodes].astype(float)
+    need = waiting @ nbytes + held @ nbytes + problem.workspace[nodes] - budget
+    need -= np.where(_may_overwrite(problem, nodes), nbytes, 0)
+    rows = np.flatnonzero(need > 0)
+    if not len(rows):
+        return total
+    fixed = (problem.pinned | problem.once)[nodes] > 0
+    cost = np.where(fixed, np.inf, problem.cost[nodes])
+    extra = _cover(waiting[rows], nbytes, need[rows], cost)
+    if problem.cost.dtype.kind == "f":
+        return total + extra * (1 - 1e-9)
+    return total + max(0, math.ceil(extra * (1 - 1e-9) - 1e-6))
+
+
+def certified(schedule, budget):
+    """Give a schedule within a budget the best bound that covers it; return it.
+
+    A bound for the given order of first executions covers a plan of that order only.
+    """
+    bound, family = schedule.lower_bound, schedule.bound_family
+    if schedule.cost > bound:
+        found = cost_bound(schedule.problem, budget)
+        if found > bound:
+            bound, family = found, ANY_ORDER
+        if schedule.cost > bound and in_given_order(schedule):
+            found = cost_bound(schedule.problem, budget, GIVEN_ORDER)
+            if found > bound:
+                bound, family = found, GIVEN_ORDER
+    return schedule.with_bound(bound, family)
+
+
+def in_given_order(schedule):
+    """Say whether first computations come in the order of the nodes' numbers."""
+    nodes = schedule.steps.nodes[schedule.steps.actions == 0]
+    _, first = np.unique(nodes, return_index=True)
+    return bool((np.diff(first) > 0).all())
+
+
+def _around(problem, nodes, family):
+    """Mark, for each of `nodes`, which of them come before, are read after, and are held at it.
+
+    Views stand for their owners throughout. Three boolean arrays (nodes, nodes).
+    """
+    n, m = len(problem), len(nodes)
+    position = np.full(n, -1)
+    position[nodes] = np.arange(m)
+    owner = np.where(problem.owner >= 0, problem.owner, np.arange(n))
+    bits = (m + 7) // 8
+    own = np.zeros((n, bits), np.uint8)         # what v holds while it is computed
+    before = np.zeros((n, bits), np.uint8)
+    reads = [[int(position[owner[u]]) for u in problem.inputs(v)] for v in range(n)]
+    for v in np.flatnonzero(problem.needed).tolist():
+        for u in (*reads[v], int(position[owner[v]])):
+            own[v, u >> 3] |= 128 >> (u & 7)
+        for u in (*problem.inputs(v), *problem.after(v), int(owner[v])):
+            if u != v:
+                before[v] |= before[u]
+                u = int(position[owner[u]])
+                before[v, u >> 3] |= 128 >> (u & 7)
+    after = np.zeros((n, bits), np.uint8)       # what is read by nodes that need v
+    for v in np.flatnonzero(problem.needed)[::-1].tolist():
+        for u in {*problem.inputs(v), int(owner[v])} - {v}:
+            after[u] |= after[v] | own[v]
+
+    def unpack(packed):
+        return np.unpackbits(packed[nodes], axis=1, count=m).astype(bool)
+
+    made_before, needed_after, held = unpack(before), unpack(after), unpack(own)
+    if family == GIVEN_ORDER:
+        place = np.arange(m)
+        last = np.full(m, -1)
+        for v in np.flatnonzero(problem.needed).tolist():
+            for u in reads[v]:
+                # The place of a view is that of no row: it comes after the rows below it.
+                last[u] = max(last[u], int(np.searchsorted(nodes, v)))
+        made_before = place[None, :] < place[:, None]
+        needed_after = last[None, :] > place[:, None]
+    pinned = (problem.pinned[nodes] > 0)[None, :]
+    return made_before, needed_after | pinned, held
+
+
+def _may_overwrite(problem, nodes):
+    """Mark the nodes that may take over an input of their size."""
+    return np.array([
+        any(problem.nbytes[u] == problem.nbytes[v] for u in problem.inplace(v))
+        for v in nodes.tolist()
+    ])
+
+
+def _cover(waiting, nbytes, need, cost):
+    """Bound the cheapest covers of all needs: a float, proven up to rounding."""
+    from scipy.optimize import linprog  # 0.2 s, and only plans with budgets pay it
+
+    # What cannot be evicted makes no cover: it is left out, and its needs with it if all fail.
+    free = np.isfinite(cost) & (nbytes > 0)
+    waiting, nbytes, cost = waiting[:, free], nbytes[free], cost[free]
+    most = waiting @ nbytes
+    rows = most >= need
+    waiting, need = waiting[rows], need[rows]
+    if not len(need):
+        return 0.0
+    used = waiting.any(axis=0)
+    waiting, nbytes, cost = waiting[:, used], nbytes[used], cost[used]
+    scale = need.max()
+    chosen = np.argsort(need)[::-1][:_ADDED]
+    best = 0.0
+    for _ in range(_ROUNDS):
+        a = np.where(waiting[chosen], np.minimum(nbytes, need[chosen][:, None]), 0) / scale
+        b = need[chosen] / scale
+        solved = linprog(cost, -a, -b, bounds=(0, 1), method="highs")
+        if solved.x is None:
+            break
+        y = np.maximum(0, -solved.ineqlin.marginals)
+        best = max(best, float(b @ y - np.maximum(0, y @ a - cost).sum()))
+        covered = np.empty(len(need))
+        for begin in range(0, len(need), 512):      # n² floats at once would be too many
+            part = slice(begin, begin + 512)
+            capped = np.minimum(nbytes, need[part, None])
+            covered[part] = (waiting[part] * capped) @ solved.x / need[part]
+        violated = np.flatnonzero(covered < 1 - 1e-6)
+        if not len(violated):
+            break
+        chosen = np.union1d(chosen, violated[np.argsort(covered[violated])][:_ADDED])
+    return best

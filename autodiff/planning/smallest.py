@@ -1,0 +1,24 @@
+"""The smallest budget: what a plan is known for, and below what none exists."""
+
+from autodiff.planning.bounds import memory_bound
+from autodiff.planning.incumbent import Incumbents
+
+
+def smallest_budget(problem):
+    """Find the smallest budget a plan is known for, and the bound below which none exists.
+
+    Finding the true minimum is PSPACE-complete in general (a pebble game).
+
+    Returns
+    -------
+    known, bound : int, bytes
+        `solve` succeeds at `known`; every budget below `bound` is impossible.
+
+    Examples
+    --------
+    >>> from autodiff.planning import Problem, smallest_budget
+    >>> smallest_budget(Problem([8, 8, 4], [1, 1, 1], [[], [0], [1]], [2]))
+    (16, 16)
+    """
+    bound, _ = memory_bound(problem)
+    return Incumbents(problem).tightest(bound).peak_bytes, bound
