@@ -30,10 +30,12 @@ class Compiled:
             trace.close()
 
     def __call__(self, arrays):
-        results = iter(self.program.run(arrays, self.constants) if self.program else ())
-        return unflatten(self.structure, [
-            next(results) if computed else own(leaf)
-            for computed, leaf in zip(self.where, self.rest, strict=True)])
+        results = self.program.run(arrays, self.constants) if self.program else []
+        if len(results) < len(self.rest):
+            computed = iter(results)
+            results = [next(computed) if taken else own(leaf)
+                       for taken, leaf in zip(self.where, self.rest, strict=True)]
+        return unflatten(self.structure, results)
 
 
 def own(leaf):
@@ -42,18 +44,26 @@ def own(leaf):
 
 
 def signature_of(args, kwargs):
-    """(key, arrays): what a trace depends on, and the arrays that fill it."""
+    """(key, arrays): what a trace depends on, and the arrays that fill it.
+
+    (None, None) where a Variable is among the arguments.
+    """
     leaves, structure = flatten((args, kwargs))
     key, arrays = [structure], []
     for leaf in leaves:
         kind = leaf_kind(leaf)
-        if kind == "static":
-            key.append((type(leaf), leaf))
+        if kind == "array":
+            key.append((leaf.shape, leaf.dtype.num))
+            arrays.append(leaf)
+        elif kind == "weak":
+            key.append(float)
+            arrays.append(leaf)
         elif kind == "refused":
             key.append(None)                      # the trace will say what is wrong with it
+        elif type(leaf) is Variable:
+            return None, None
         else:
-            key.append(float if kind == "weak" else (leaf.shape, leaf.dtype.num))
-            arrays.append(leaf)
+            key.append((type(leaf), leaf))
     return tuple(key), arrays
 
 
@@ -88,9 +98,9 @@ def compile(f, policy=None):
     fixed = None if policy is None else as_policy(policy)
 
     def call(*args, **kwargs):
-        if is_tracing() or graph_of(args, kwargs) is not None:
+        key, arrays = (None, None) if is_tracing() else signature_of(args, kwargs)
+        if key is None:
             return f(*args, **kwargs)
-        key, arrays = signature_of(args, kwargs)
         policy = fixed or as_policy(None)
         try:
             entry = entries.get((key, policy))

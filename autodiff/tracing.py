@@ -164,9 +164,10 @@ _COMPUTABLE = frozenset("?bhilqBHILQfd")          # dtype characters
 def leaf_kind(leaf):
     """How an argument enters a trace: "array", "weak" (a Python float), "static", "refused"."""
     if isinstance(leaf, (np.ndarray, np.generic)):
-        if isinstance(leaf, (np.ma.MaskedArray, np.matrix)):
+        if leaf.dtype.char not in _COMPUTABLE:
             return "refused"
-        return "array" if leaf.dtype.char in _COMPUTABLE else "refused"
+        plain = type(leaf) is np.ndarray or not isinstance(leaf, (np.ma.MaskedArray, np.matrix))
+        return "array" if plain else "refused"
     return "weak" if isinstance(leaf, float) else "static"
 
 
@@ -265,6 +266,8 @@ def positions(args, argnums):
 
 def evaluate(x):
     """The value of a Variable, as a read-only array; see Variable.value."""
+    while x.op is core.ARGUMENT and x.inputs:            # an alias: the value of what it stands for
+        x, = x.inputs
     graph = x.graph
     if x.index in graph.payloads:
         return graph.payloads[x.index]
@@ -303,8 +306,7 @@ def to_float(x):
     # The text names no node: Python shows a warning once for each text and line.
     warnings.warn(
         f"float() takes a value out of the graph{core.here(x)}, and no gradient flows through "
-        f"it ({x.dtype}{list(x.shape)}, a result of {x.op.name}). Use np.stack or "
-        "np.concatenate to collect Variables, and x.value if this is meant",
+        "it. Use np.stack or np.concatenate to collect Variables, and x.value if this is meant",
         GradientWarning, stacklevel=2)
     return number
 

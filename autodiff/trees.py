@@ -5,9 +5,10 @@ None is a container of nothing: a parameter that is None has None for a gradient
 
 import dataclasses
 from collections import defaultdict
+from functools import lru_cache
 
 LEAF = ("leaf",)
-NOTHING = ("nothing", type(None), None, ())
+NOTHING = ("nothing",)
 
 
 def flatten(tree):
@@ -26,28 +27,37 @@ def flatten(tree):
     return leaves, _flatten(tree, leaves)
 
 
+@lru_cache(maxsize=1024)
+def _sort_of(kind):
+    """What a type is: "leaf", or the sort of container."""
+    if kind is type(None):
+        return "nothing"
+    if kind is list or kind is tuple:
+        return kind.__name__
+    if issubclass(kind, dict):
+        return "defaultdict" if issubclass(kind, defaultdict) else "dict"
+    if issubclass(kind, tuple) and hasattr(kind, "_fields"):
+        return "fields"
+    return "dataclass" if dataclasses.is_dataclass(kind) else "leaf"
+
+
 def _flatten(tree, leaves):
     kind = type(tree)
-    if kind is list or kind is tuple:
-        return (kind.__name__, kind, None, tuple([_flatten(item, leaves) for item in tree]))
-    if kind is dict:
-        items = tuple([_flatten(item, leaves) for item in tree.values()])
-        return ("dict", kind, tuple(tree), items)
-    if tree is None:
+    sort = _sort_of(kind)
+    if sort == "leaf":
+        leaves.append(tree)
+        return LEAF
+    if sort == "nothing":
         return NOTHING
-    if isinstance(tree, dict):
-        items = tuple([_flatten(item, leaves) for item in tree.values()])
-        factory = tree.default_factory if isinstance(tree, defaultdict) else None
-        return ("defaultdict" if factory else "dict", (kind, factory) if factory else kind,
-                tuple(tree), items)
-    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
-        return ("fields", kind, None, tuple([_flatten(item, leaves) for item in tree]))
-    if dataclasses.is_dataclass(kind):
+    names = None
+    if sort == "dict":
+        names, tree = tuple(tree), tree.values()
+    elif sort == "defaultdict":
+        kind, names, tree = (kind, tree.default_factory), tuple(tree), tree.values()
+    elif sort == "dataclass":
         names = tuple([field.name for field in dataclasses.fields(kind)])
-        items = tuple([_flatten(getattr(tree, name), leaves) for name in names])
-        return ("dataclass", kind, names, items)
-    leaves.append(tree)
-    return LEAF
+        tree = [getattr(tree, name) for name in names]
+    return (sort, kind, names, tuple([_flatten(item, leaves) for item in tree]))
 
 
 def unflatten(structure, leaves):
@@ -56,21 +66,22 @@ def unflatten(structure, leaves):
 
 
 def _unflatten(structure, leaves):
-    if structure == LEAF:
+    sort = structure[0]
+    if sort == "leaf":
         return next(leaves)
-    if structure == NOTHING:
+    if sort == "nothing":
         return None
-    what, kind, names, items = structure
+    _, kind, names, items = structure
     values = [_unflatten(item, leaves) for item in items]
-    if what == "dict":
+    if sort == "dict":
         built = dict(zip(names, values, strict=True))
         return built if kind is dict else kind(built)
-    if what == "defaultdict":
+    if sort == "defaultdict":
         kind, factory = kind
         return kind(factory, zip(names, values, strict=True))
-    if what == "dataclass":
+    if sort == "dataclass":
         return _dataclass(kind, names, values)
-    return kind(*values) if what == "fields" else kind(values)
+    return kind(*values) if sort == "fields" else kind(values)
 
 
 def _dataclass(kind, names, values):
@@ -99,36 +110,39 @@ def leaves_like(structure, tree):
 
 def _follow(structure, tree, leaves):
     """Collect the leaves of `tree` along `structure`; False where they part."""
-    if structure == LEAF:
+    sort = structure[0]
+    if sort == "leaf":
         leaves.append(tree)
-        return flatten(tree)[1] == LEAF
-    if structure == NOTHING:
+        return _sort_of(type(tree)) == "leaf"
+    if sort == "nothing":
         return tree is None
-    what, kind, names, items = structure
-    if what in ("dict", "defaultdict"):
+    _, kind, names, items = structure
+    if sort in ("dict", "defaultdict"):
         if not isinstance(tree, dict) or len(tree) != len(names):
             return False
         return all(name in tree and _follow(item, tree[name], leaves)
                    for name, item in zip(names, items, strict=True))
     if type(tree) is not kind:
         return False
-    parts = [getattr(tree, name) for name in names] if what == "dataclass" else tree
+    parts = [getattr(tree, name) for name in names] if sort == "dataclass" else tree
     return len(parts) == len(items) and all(
         _follow(item, part, leaves) for item, part in zip(items, parts, strict=True))
 
 
 def paths(tree, name):
     """The way to each leaf, "params['W1']", in the order of `flatten`, for messages."""
-    if tree is None:
+    sort = _sort_of(type(tree))
+    if sort == "leaf":
+        return [name]
+    if sort == "nothing":
         return []
-    if isinstance(tree, dict):
-        return [p for key, item in tree.items() for p in paths(item, f"{name}[{key!r}]")]
-    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
-        pairs = zip(tree._fields, tree, strict=True)
-        return [p for field, item in pairs for p in paths(item, f"{name}.{field}")]
-    if type(tree) in (list, tuple):
-        return [p for k, item in enumerate(tree) for p in paths(item, f"{name}[{k}]")]
-    if dataclasses.is_dataclass(type(tree)):
-        names = [field.name for field in dataclasses.fields(tree)]
-        return [p for key in names for p in paths(getattr(tree, key), f"{name}.{key}")]
-    return [name]
+    if sort in ("dict", "defaultdict"):
+        parts = [(item, f"{name}[{key!r}]") for key, item in tree.items()]
+    elif sort == "fields":
+        parts = [(getattr(tree, field), f"{name}.{field}") for field in tree._fields]
+    elif sort == "dataclass":
+        parts = [(getattr(tree, field.name), f"{name}.{field.name}")
+                 for field in dataclasses.fields(tree)]
+    else:
+        parts = [(item, f"{name}[{k}]") for k, item in enumerate(tree)]
+    return [path for item, way in parts for path in paths(item, way)]

@@ -65,6 +65,17 @@ def test_cotangents_that_do_not_fit(u, error, match):
     np.testing.assert_array_equal(pullback({"a": X})[0], 2 * X * X)
 
 
+@pytest.mark.parametrize("u", [2, 2.0, True, np.float64(2), np.int8(2), np.array(2.0, ">f8")])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_cotangents_and_tangents_take_the_dtype_of_what_they_belong_to(u, dtype):
+    x = dtype(3)
+    value, pullback = ad.vjp(lambda x: x * x, x)
+    tangent = ad.jvp(lambda x: x * x, (x,), (u,))[1]
+    assert value.dtype == pullback(u)[0].dtype == tangent.dtype == dtype
+    assert pullback(u)[0] == tangent == 6 * u
+    assert ad.grad(lambda x: ad.vjp(lambda x: x * x, x)[1](u)[0])(x) == 2 * u
+
+
 def test_a_pullback_of_arrays_is_not_differentiated():
     _, pullback = ad.vjp(lambda x: x * x, X)
     with pytest.raises(ad.GraphError, match="inside the function"):
