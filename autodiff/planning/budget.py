@@ -5,6 +5,7 @@ import operator
 import re
 
 from autodiff.errors import BudgetError, PolicyError
+from autodiff.planning.bounds import memory_bound
 from autodiff.planning.schedule import format_bytes
 
 # Decimal units are powers of 1000, binary ones of 1024 (IEC 80000-13).
@@ -84,7 +85,9 @@ def _floor(size, given):
 
 def impossible(problem, budget, bound, node):
     """Word the refusal of a budget below a proven bound: a BudgetError "impossible: …"."""
-    if node is None:
+    if bound > memory_bound(problem)[0]:
+        why = "every order of computes and frees, all of them looked at, takes"
+    elif node is None:
         why = "the targets and what is kept, held together at the end, take"
     else:
         why = f"computing {_place(problem, node)} takes"

@@ -59,6 +59,10 @@ class Incumbents:
         """Make the schedule of an order of the reduced problem's nodes."""
         return schedule_of(self.problem, self.reduced.expand(order), method)
 
+    def schedule_of(self, order, method):
+        """Make the schedule of an order of the problem's own nodes."""
+        return schedule_of(self.problem, order, method)
+
     def tightest(self, bound):
         """Find the first plan of the lowest peak: by bisection between it and the bound.
 

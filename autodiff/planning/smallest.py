@@ -1,13 +1,15 @@
 """The smallest budget: what a plan is known for, and below what none exists."""
 
 from autodiff.planning.bounds import memory_bound
+from autodiff.planning.exact import Exact
 from autodiff.planning.incumbent import Incumbents
 
 
 def smallest_budget(problem):
     """Find the smallest budget a plan is known for, and the bound below which none exists.
 
-    Finding the true minimum is PSPACE-complete in general (a pebble game).
+    Finding the true minimum is PSPACE-complete in general (a pebble game); up to 25 nodes both
+    numbers are that minimum.
 
     Returns
     -------
@@ -20,5 +22,10 @@ def smallest_budget(problem):
     >>> smallest_budget(Problem([8, 8, 4], [1, 1, 1], [[], [0], [1]], [2]))
     (16, 16)
     """
-    bound, _ = memory_bound(problem)
-    return Incumbents(problem).tightest(bound).peak_bytes, bound
+    exact, incumbents = Exact(problem), Incumbents(problem)
+    if exact.fits:
+        lowest, bound = exact.smallest(incumbents)
+    else:
+        bound, _ = memory_bound(problem)
+        lowest = incumbents.tightest(bound)
+    return lowest.peak_bytes, bound

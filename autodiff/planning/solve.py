@@ -4,7 +4,7 @@ import difflib
 import operator
 
 from autodiff.errors import PolicyError
-from autodiff.planning import checkpoint, recompute, search, store
+from autodiff.planning import auto, checkpoint, exact, recompute, search, store
 from autodiff.planning.bounds import memory_bound
 from autodiff.planning.budget import impossible, not_found, parse_bytes
 from autodiff.planning.costbound import certified
@@ -19,6 +19,8 @@ _ORDERS = {
 }
 # method -> function (problem, limits) -> Schedule within limits.budget, or BudgetError "not found"
 _PLANNERS = {
+    "auto": auto.plan,
+    "exact": exact.plan,
     "search": search.plan,
 }
 
@@ -34,8 +36,9 @@ def solve(problem, budget=None, *, method="auto", every=None, time_limit=10.0, s
     method : str
         "store" computes everything once and frees it after its last use (eq. 6.52); "recompute"
         drops what lies below the last sweep and recomputes it when needed (eq. 6.53);
-        "checkpoint" keeps every k-th state. With a budget: "search" for any graph; "auto" the
-        best of what suits the problem. "auto" without a budget is "store".
+        "checkpoint" keeps every k-th state. With a budget: "exact" proves its plan cheapest, up to
+        25 nodes; "search" takes any graph; "auto" is what suits the problem, and "store" without
+        a budget.
     every : int, optional
         The k of "checkpoint", √ of the number of states when not given.
     time_limit : float, seconds
@@ -67,17 +70,19 @@ def solve(problem, budget=None, *, method="auto", every=None, time_limit=10.0, s
     [5, 6]
     """
     time_limit, seed = check_time_limit(time_limit), check_seed(seed)
-    if method not in ("auto", *_ORDERS, *_PLANNERS):
-        raise PolicyError(unknown("method", method, ["auto", *_ORDERS, *_PLANNERS]))
+    if method not in _ORDERS | _PLANNERS:
+        raise PolicyError(unknown("method", method, [*_ORDERS, *_PLANNERS]))
     options = {}
     if every is not None:
         if method != "checkpoint":
             raise PolicyError(f"method {method!r} takes no every=; 'checkpoint' does")
         options["every"] = check_every(every)
     if budget is None:
-        if method in _PLANNERS:
+        if method == "auto":
+            method = "store"
+        if method not in _ORDERS:
             raise PolicyError(f"method {method!r} needs budget=")
-        return _ordered(problem, "store" if method == "auto" else method, options)
+        return _ordered(problem, method, options)
     limits = Limits(parse_bytes(budget), time_limit, seed)
     bound, node = memory_bound(problem)
     if limits.budget < bound:
@@ -89,7 +94,7 @@ def solve(problem, budget=None, *, method="auto", every=None, time_limit=10.0, s
         return certified(schedule, limits.budget)
     schedule = _ordered(problem, "store", options)
     if schedule.peak_bytes > limits.budget:
-        schedule = _PLANNERS["search" if method == "auto" else method](problem, limits)
+        schedule = _PLANNERS[method](problem, limits)
     return certified(schedule, limits.budget)
 
 
