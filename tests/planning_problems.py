@@ -100,6 +100,11 @@ def sine_chain(n, with_z=False):
     )
 
 
+def computes(schedule):
+    """List the nodes in the order they are computed."""
+    return [v for action, v, _ in schedule.steps if action == "compute"]
+
+
 def sines(problem, schedule):
     """Count the evaluations of level 0."""
     return int(schedule.evaluations[problem.level == 0].sum())

@@ -3,20 +3,14 @@
 No arrays of numbers to compute with, no operations: a program reduced to what a plan depends on.
 """
 
-import json
 import math
 from functools import cached_property
 
 import numpy as np
 
 from autodiff.errors import PlanError
-from autodiff.planning import flat
+from autodiff.planning import flat, json_text
 from autodiff.planning.columns import frozen, mask, numbers, rows
-
-_VERSION = 1
-_NODE_FIELDS = (
-    "name nbytes cost inputs inplace owner workspace level once keep after line".split()
-)
 
 
 class Problem:
@@ -303,73 +297,16 @@ class Problem:
         PlanError
             When the text is not JSON, not a problem, or of another version.
         """
-        try:
-            data = json.loads(text)
-        except (TypeError, ValueError) as error:
-            raise PlanError(f"not JSON: {error}") from None
-        if not isinstance(data, dict) or "version" not in data:
-            raise PlanError("not a planning problem: no object with a version")
-        if data["version"] != _VERSION:
-            raise PlanError(f"version {data['version']!r} is unknown; this is version {_VERSION}")
-        nodes, targets = data.get("nodes"), data.get("targets")
-        if not isinstance(nodes, list) or not isinstance(targets, list):
-            raise PlanError("not a planning problem: nodes and targets are lists")
-        for v, node in enumerate(nodes):
-            if not isinstance(node, dict) or not {"nbytes", "cost"} <= node.keys():
-                raise PlanError(f"node {v}: not an object with nbytes and cost")
-            for field in node.keys() - set(_NODE_FIELDS):
-                raise PlanError(f"node {v}: there is no field {field!r}")
-
-        def column(field, default):
-            if any(field in node for node in nodes):
-                return [node.get(field, default) for node in nodes]
-            return None
-
-        problem = cls(
-            column("nbytes", 0) or [],
-            column("cost", 0) or [],
-            column("inputs", ()) or [()] * len(nodes),
-            targets,
-            workspace=column("workspace", 0),
-            inplace=column("inplace", ()),
-            owner=column("owner", None),
-            level=column("level", 0),
-            once=column("once", False),
-            keep=column("keep", False),
-            after=column("after", ()),
-            names=column("name", None),
-            lines=column("line", None),
-        )
-        problem._header = {k: v for k, v in data.items() if k not in ("nodes", "targets")}
+        columns, header = json_text.read(text)
+        problem = cls(**columns)
+        problem._header = header
         return problem
 
     def to_json(self):
         """Write the problem as JSON text, version 1; `from_json` reads it back unchanged."""
-        extra = {}
-        for field, column in (("level", self.level), ("once", self.once), ("keep", self.keep)):
-            if column.any():
-                extra[field] = (column if field == "level" else column > 0).tolist()
-        if len(self.after_index):
-            extra["after"] = [self.after(v) for v in range(self.n)]
-        if self._lines is not None:
-            extra["line"] = [self.line(v) for v in range(self.n)]
-        names = {} if self._names is None else {"name": [self.label(v) for v in range(self.n)]}
-        columns = {
-            **names,
-            "nbytes": self.nbytes.tolist(),
-            "cost": self.cost.tolist(),
-            "inputs": [self.inputs(v) for v in range(self.n)],
-            "inplace": [self.inplace(v) for v in range(self.n)],
-            "owner": [None if v < 0 else v for v in self.owner.tolist()],
-            "workspace": self.workspace.tolist(),
-            **extra,
-        }
-        values = zip(*columns.values(), strict=True)
-        nodes = [dict(zip(columns, value, strict=True)) for value in values]
-        data = {**self._header, "nodes": nodes, "targets": self.targets.tolist()}
-        return json.dumps(data, separators=(",", ":"))
+        return json_text.write(self, self._header)
 
-    _header = {"version": _VERSION, "unit": "bytes"}
+    _header = json_text.HEADER
 
     def __repr__(self):
         return (
