@@ -377,6 +377,16 @@ def test_an_index_carries_nothing(g):
     np.testing.assert_array_equal(found, [0, 3, 0, 0])
 
 
+def test_an_index_carries_nothing_forward_either():
+    a, t = np.array([1.0, 4.0, 2.0]), np.array([1.0, 10.0, 100.0])
+    assert ad.jvp(lambda x: x[x.argmax()] * 3.0, (a,), (t,)) == (12, 30)
+    assert ad.jvp(lambda x: x[(x * x).astype(int)[0]], (a,), (t,)) == (4, 10)
+    with pytest.raises(ad.UndefinedDerivativeError, match="derivative of argmax"):
+        ad.jvp(lambda x: x.argmax() * 2.0, (a,), (t,))
+    found = ad.hvp(lambda x: x[x.argmax()] ** 3)(a, t)
+    np.testing.assert_array_equal(found, [0, 240, 0])
+
+
 def test_a_mask_carries_nothing(g):
     x = ad.variable("x", (4,))
     a = np.array([1.0, -4.0, 2.0, 0.0])

@@ -35,7 +35,10 @@ cdef enum:
 
 cdef int mark(Graph graph, int8_t* marks, int8_t* derivative, int32_t first, int32_t last,
               bint forward) noexcept nogil:
-    """Spread REACHED up from the targets (forward) or NEEDED down from the outputs."""
+    """Spread REACHED up from the targets (forward) or NEEDED down from the outputs.
+
+    Neither goes along an edge that carries nothing: what is read as an index alone is not asked.
+    """
     cdef int32_t v, j, edge
     if forward:
         for v in range(first, last + 1):
@@ -51,7 +54,8 @@ cdef int mark(Graph graph, int8_t* marks, int8_t* derivative, int32_t first, int
                 continue
             for j in range(graph.nodes[v].n_inputs):
                 edge = graph.nodes[v].first_edge + j
-                if graph.sources[edge] >= first and marks[graph.sources[edge] - first] & REACHED:
+                if (graph.sources[edge] >= first and marks[graph.sources[edge] - first] & REACHED
+                        and derivative[edge - graph.nodes[first].first_edge] != ZERO):
                     marks[graph.sources[edge] - first] |= NEEDED
     return 0
 
