@@ -1,11 +1,14 @@
 """`compile` and `plan`: a function traced once for each signature of its arguments."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from autodiff.core.graph import Variable
 from autodiff.errors import ArgumentError, GraphError
 from autodiff.planning import as_policy
-from autodiff.programs import Program
+from autodiff.programs import Plan, Program
 from autodiff.tracing import Cache, Trace, graph_of, is_tracing, leaf_kind, variables_of
 from autodiff.transformed import Transformed
 from autodiff.trees import flatten, unflatten
@@ -67,7 +70,7 @@ def signature_of(args, kwargs):
     return tuple(key), arrays
 
 
-def compile(f, policy=None):
+def compile(f: Callable[..., Any], policy: Any = None) -> Transformed:
     """Make a function that is traced once for each signature and then runs its program.
 
     The signature is the containers, shapes and dtypes of the arguments, and the values of ints,
@@ -118,7 +121,7 @@ def compile(f, policy=None):
     return compiled
 
 
-def plan(f, *args, policy=None, **kwargs):
+def plan(f: Callable[..., Any], *args: Any, policy: Any = None, **kwargs: Any) -> Plan:
     """Trace f on arguments like these and return the plan of its program; nothing is run.
 
     Parameters

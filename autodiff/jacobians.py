@@ -1,5 +1,8 @@
 """Derivatives of derivatives and of vectors, made of the transforms: Jacobians and Hessians."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 
 from autodiff.core.graph import Variable, constant
@@ -37,11 +40,29 @@ def stacked(rows, y, x):
     return constant(y.graph, empty) if isinstance(y, Variable) else empty
 
 
-def jacobian(f, argnums=0, policy=None):
+def jacobian(
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0, policy: Any = None,
+) -> Transformed:
     """Make a function that returns the Jacobian: J[i..., j...] = d f[i...] / d x[j...].
 
     Its shape is that of the value followed by that of the argument; containers of arguments give
     containers. One reverse sweep is run for each element of the value.
+
+    Parameters
+    ----------
+    f : callable
+        Returns one array of floating point.
+    argnums : int or tuple of int
+        Which positional arguments; a tuple gives a tuple of Jacobians.
+    policy : policy, str or None
+        As in `value_and_grad`.
+
+    Raises
+    ------
+    ArgumentError
+        If f returns a container.
+    DTypeError
+        If an argument of `argnums` is not of floating point.
 
     Examples
     --------
@@ -71,8 +92,11 @@ def jacobian(f, argnums=0, policy=None):
         call, jacobian, f, argnums=argnums[0] if alone else argnums, policy=policy)
 
 
-def hessian(f, argnums=0, policy=None):
+def hessian(f: Callable[..., Any], argnums: int = 0, policy: Any = None) -> Transformed:
     """Make a function that returns the Hessian H[i..., j...] = d2 f / dx[i...] dx[j...].
+
+    Parameters are those of `jacobian`, f returns a scalar and `argnums` is one int. One reverse
+    sweep is run for each element of the argument.
 
     Examples
     --------
@@ -88,10 +112,27 @@ def hessian(f, argnums=0, policy=None):
     return Transformed(call, hessian, f, argnums=argnums[0], policy=checked_policy(policy))
 
 
-def hvp(f, argnums=0, policy=None):
+def hvp(
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0, policy: Any = None,
+) -> Transformed:
     """Make a function (x, v) -> H v, forward mode over reverse mode; H is never formed.
 
-    The direction v follows the arguments of f and has the structure of argument `argnums`.
+    The direction v follows the arguments of f and is built like argument `argnums`; for a tuple
+    of `argnums` it is a tuple, and so is the product.
+
+    Parameters
+    ----------
+    f : callable
+        Returns a scalar.
+    argnums : int or tuple of int
+        Which positional arguments.
+    policy : policy, str or None
+        As in `value_and_grad`.
+
+    Raises
+    ------
+    ShapeError
+        If f does not return a scalar, or the direction has another shape than its argument.
 
     Examples
     --------

@@ -1,5 +1,8 @@
 """Check the derivatives of a function against central differences, in both modes and any order."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 
 from autodiff.errors import ArgumentError, DTypeError
@@ -12,7 +15,16 @@ _STEP = {"d": 6e-6, "f": 5e-3}
 _TOLERANCE = {"d": 1e-6, "f": 5e-3}
 
 
-def check_grads(f, args, order=2, modes=("fwd", "rev"), rtol=None, atol=None, eps=None, rng=0):
+def check_grads(
+    f: Callable[..., Any],
+    args: Sequence[Any],
+    order: int = 2,
+    modes: str | Sequence[str] = ("fwd", "rev"),
+    rtol: float | None = None,
+    atol: float | None = None,
+    eps: float | None = None,
+    rng: int | np.random.Generator = 0,
+) -> None:
     """Compare the derivatives of f with central differences, and raise where they differ.
 
     For each floating point array x among the arguments, with random directions t and, for the

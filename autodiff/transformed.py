@@ -1,7 +1,9 @@
 """What a transform returns: a callable that looks like the function it was made of, and pickles."""
 
+from collections.abc import Callable
 from functools import update_wrapper
 from types import MethodType
+from typing import Any
 
 from autodiff.errors import ArgumentError
 
@@ -13,6 +15,9 @@ class Transformed:
     to instances as functions do, and pickles as the transform, the function and the options.
     """
 
+    __wrapped__: Callable[..., Any]
+    cache: Any                    # of a compiled function: its programs by signature
+
     def __init__(self, call, transform, f, **options):
         if not callable(f):
             raise ArgumentError(
@@ -20,7 +25,7 @@ class Transformed:
         update_wrapper(self, f, updated=())
         self._call, self._transform, self._options = call, transform, options
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._call(*args, **kwargs)
 
     def __get__(self, instance, owner=None):

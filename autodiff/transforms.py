@@ -4,6 +4,9 @@ Each differentiates by adding nodes to the graph of the function it is given, so
 of a transform is a graph of a graph; only the outermost one runs anything.
 """
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 
 from autodiff.core.gradients import gradients, tangents
@@ -66,7 +69,10 @@ def pulled_back(outputs, groups, seeds=None):
                   for structure, group in groups])
 
 
-def value_and_grad(f, argnums=0, has_aux=False, policy=None):
+def value_and_grad(
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False,
+    policy: Any = None,
+) -> Transformed:
     """Make a function that returns the value of f and its gradient.
 
     For z = f(x, ...) it returns (z, dz/dx): gradients have the shape, dtype and container of
@@ -82,6 +88,7 @@ def value_and_grad(f, argnums=0, has_aux=False, policy=None):
         Then the value returned is the pair (z, aux).
     policy : policy, str or None
         What is stored and what recomputed; None means the enclosing `ad.use_policy`, else Store.
+        Inside another transform the policy of the outermost one is in force.
 
     Raises
     ------
@@ -120,7 +127,10 @@ def value_and_grad(f, argnums=0, has_aux=False, policy=None):
         policy=policy)
 
 
-def grad(f, argnums=0, has_aux=False, policy=None):
+def grad(
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False,
+    policy: Any = None,
+) -> Transformed:
     """Make a function that returns the gradient of f; see `value_and_grad`.
 
     With `has_aux` it returns (gradient, aux).
@@ -174,7 +184,9 @@ def matching_leaves(tree, variables, structure, what, owner):
     return found
 
 
-def vjp(f, *args, policy=None):
+def vjp(
+    f: Callable[..., Any], *args: Any, policy: Any = None,
+) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
     """Evaluate f and return its value with the pullback u -> u^T J (eq. 6.47).
 
     The value is computed once; what the backward pass reads is kept, and each call of the
@@ -190,7 +202,14 @@ def vjp(f, *args, policy=None):
     Returns
     -------
     value, pullback
-        `pullback(u)`, u like the value, returns a tuple with a gradient for each argument.
+        `pullback(u)`, u built like the value, returns a tuple with a gradient for each argument.
+
+    Raises
+    ------
+    DTypeError
+        If an argument or the value is not of floating point.
+    ArgumentError, ShapeError
+        By the pullback, if u is not built like the value, or has other shapes.
 
     Examples
     --------
@@ -250,14 +269,26 @@ def value_and_pullback(f, args, policy, numbers):
     return unflatten(structure, values), pullback
 
 
-def jvp(f, args, directions, policy=None):
+def jvp(
+    f: Callable[..., Any], args: Sequence[Any], directions: Sequence[Any], policy: Any = None,
+) -> tuple[Any, Any]:
     """Evaluate f and its derivative along a direction: (f(x), J t), in forward mode.
 
     Parameters
     ----------
     f : callable
+        Returns an array, or a container of arrays.
     args, directions : tuples
-        The arguments, and for each a direction of its structure and shapes.
+        The arguments, all differentiated, and for each a direction of its structure and shapes.
+    policy : policy, str or None
+        As in `value_and_grad`.
+
+    Raises
+    ------
+    ArgumentError, ShapeError
+        If a direction is not built like its argument, or has another shape.
+    DTypeError
+        If an argument or the value is not of floating point.
 
     Examples
     --------
