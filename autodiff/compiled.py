@@ -1,5 +1,6 @@
 """`compile` and `plan`: a function traced once for each signature of its arguments."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -70,13 +71,14 @@ def signature_of(args, kwargs):
     return tuple(key), arrays
 
 
-def compile(f: Callable[..., Any], policy: Any = None) -> Transformed:
+def compile(f: Callable[..., Any], policy: Any = None) -> "CompiledFunction":
     """Make a function that is traced once for each signature and then runs its program.
 
     The signature is the containers, shapes and dtypes of the arguments, and the values of ints,
     bools and strings; floats and arrays may change freely. Arrays that f takes from its
     surroundings are copied at the trace. A compiled function inside another trace is simply
-    called. The last 64 signatures are kept; `.cache` counts their `hits` and `misses`.
+    called. The last 64 signatures are kept. `step.plan(*args)` gives the plan for such arguments,
+    `step.measured_peak_bytes` what the last call held.
 
     Parameters
     ----------
@@ -97,28 +99,65 @@ def compile(f: Callable[..., Any], policy: Any = None) -> Transformed:
     >>> step(np.array([1.0, 2.0])), step(np.array([3.0, 4.0]))
     (array([2., 4.]), array([6., 8.]))
     """
-    entries = Cache(64)
-    fixed = None if policy is None else as_policy(policy)
+    return CompiledFunction(f, policy)
 
-    def call(*args, **kwargs):
-        key, arrays = (None, None) if is_tracing() else signature_of(args, kwargs)
+
+class CompiledFunction(Transformed):
+    """What `compile` returns.
+
+    Attributes
+    ----------
+    measured_peak_bytes : int or None
+        Bytes the last call in this thread held beyond its arguments, recorded by the executor.
+    cache
+        Counts its `hits` and `misses`; one entry for each signature and policy.
+    """
+
+    def __init__(self, f, policy=None):
+        self._policy = None if policy is None else as_policy(policy)
+        self.cache = Cache(64)
+        self._last = threading.local()
+        super().__init__(self._run, compile, f, policy=self._policy)
+
+    def plan(self, *args: Any, **kwargs: Any) -> Plan:
+        """The plan of the program for arguments like these, traced now if it has not been."""
+        if graph_of(args, kwargs) is not None:
+            raise GraphError(
+                "plan takes arrays; for Variables use ad.Program(inputs, outputs).plan")
+        entry, _ = self._entry(args, kwargs)
+        if entry.program is None:
+            raise ArgumentError("plan: the function returned nothing that is computed from arrays")
+        return entry.program.plan
+
+    @property
+    def measured_peak_bytes(self) -> int | None:
+        program = getattr(self._last, "program", None)
+        return None if program is None else program.measured_peak_bytes
+
+    def _entry(self, args, kwargs):
+        """(the compiled trace for these arguments, their arrays); (None, None) for Variables."""
+        key, arrays = signature_of(args, kwargs)
         if key is None:
-            return f(*args, **kwargs)
-        policy = fixed or as_policy(None)
+            return None, None
+        policy = self._policy or as_policy(None)
         try:
-            entry = entries.get((key, policy))
+            entry = self.cache.get((key, policy))
         except TypeError:
             raise ArgumentError(
                 "compile: a static argument cannot be hashed, so programs for it cannot be "
                 "found again: pass arrays, numbers, strings or containers of them") from None
         if entry is None:
-            entry = Compiled(f, args, kwargs, policy)
-            entries.put((key, policy), entry)
-        return entry(arrays)
+            entry = Compiled(self.__wrapped__, args, kwargs, policy)
+            self.cache.put((key, policy), entry)
+        return entry, arrays
 
-    compiled = Transformed(call, compile, f, policy=fixed)
-    compiled.cache = entries
-    return compiled
+    def _run(self, *args, **kwargs):
+        entry, arrays = (None, None) if is_tracing() else self._entry(args, kwargs)
+        if entry is None:
+            return self.__wrapped__(*args, **kwargs)
+        results = entry(arrays)
+        self._last.program = entry.program
+        return results
 
 
 def plan(f: Callable[..., Any], *args: Any, policy: Any = None, **kwargs: Any) -> Plan:
@@ -142,9 +181,4 @@ def plan(f: Callable[..., Any], *args: Any, policy: Any = None, **kwargs: Any) -
     >>> ad.plan(ad.grad(lambda x: np.tanh(x).sum()), np.zeros(100)).evaluations["tanh"]
     1
     """
-    if graph_of(args, kwargs) is not None:
-        raise GraphError("plan takes arrays; for Variables use ad.Program(inputs, outputs).plan")
-    program = Compiled(f, args, kwargs, as_policy(policy)).program
-    if program is None:
-        raise ArgumentError("plan: the function returned nothing that is computed from arrays")
-    return program.plan
+    return compile(f, policy).plan(*args, **kwargs)

@@ -1,5 +1,6 @@
 """Programs and their plans: regions, a policy's schedule, addresses, and the run."""
 
+import threading
 from collections import Counter
 from functools import cached_property
 
@@ -173,7 +174,7 @@ class Program:
             raise GraphError("Program: inputs and outputs belong to different graphs")
         self._executable, self.plan = build(self.graph, self.inputs, self.outputs, self.policy)
         self._strided = {}  # argument strides -> (Executable with packed arguments, Plan)
-        self._last = self._executable
+        self._last = threading.local()  # the Executable of each thread's last run
 
     @property
     def peak_bytes(self):
@@ -181,7 +182,7 @@ class Program:
 
     @property
     def measured_peak_bytes(self):
-        return self._last.measured_peak_bytes
+        return getattr(self._last, "executable", self._executable).measured_peak_bytes
 
     def __repr__(self):
         return (
@@ -205,7 +206,7 @@ class Program:
         arrays, strides = self._executable.accept(tuple(arrays))
         executable, _ = self._for_strides(strides)
         results = executable(arrays, constants)
-        self._last = executable
+        self._last.executable = executable
         return results
 
     def plan_for(self, *arrays):
@@ -223,5 +224,7 @@ class Program:
         found = self._strided.get(strides)
         if found is None:
             found = build(self.graph, self.inputs, self.outputs, self.policy, strides)
+            while len(self._strided) >= 16:
+                self._strided.pop(next(iter(self._strided)))
             self._strided[strides] = found
         return found

@@ -75,7 +75,8 @@ def _expand(x, items):
 
 
 def _check_mask(x, mask, extents):
-    if mask.shape != extents:
+    # an empty one-dimensional mask selects nothing of any axis, as in NumPy
+    if mask.shape != extents and mask.shape != (0,):
         raise IndexingError(
             f"indexing: a mask of shape {mask.shape} does not fit the extents {extents} of shape "
             f"{x.shape}{graph.here(x)}")

@@ -1,0 +1,91 @@
+"""What the process really holds: resident memory against the plan, and nothing that grows."""
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+STATUS = """
+import sys
+
+def status(field):
+    with open("/proc/self/status") as file:
+        for line in file:
+            if line.startswith(field + ":"):
+                return 1024 * int(line.split()[1])
+"""
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+def run(program):
+    """Run a program in a fresh process; the numbers it prints."""
+    done = subprocess.run([sys.executable, "-P", "-c", STATUS + textwrap.dedent(program)],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return [int(word) for word in done.stdout.split()]
+
+
+@linux
+@pytest.mark.parametrize("policy", ["store", "checkpoint"])
+def test_resident_memory_grows_by_what_is_planned(policy):
+    planned, library, growth = run(f"""
+        import numpy as np, autodiff as ad
+        params = ad.nn.init_mlp([512] * 26, rng=0)
+        X, y = np.ones((4096, 512), np.float32), np.zeros(4096, np.int64)
+
+        def cost(params, X, y):
+            return ad.nn.cross_entropy(ad.nn.mlp(params, X), y)
+
+        f = ad.value_and_grad(cost)
+        ad.value_and_grad(lambda W: (W @ W).sum())(np.ones((2, 2)))       # imports
+        step = ad.compile(f, {policy!r})
+        plan = step.plan(params, X, y)
+        before = status("VmRSS")
+        with open("/proc/self/clear_refs", "w") as file:
+            file.write("5")
+        step(params, X, y)
+        print(plan.peak_bytes, ad.library_bytes(), status("VmHWM") - before)
+        """)
+    if policy == "store":
+        assert planned >= 200_000_000
+    assert growth <= planned + library + 2 * 2**20
+    assert growth >= planned - 2 * 2**20
+
+
+@linux
+def test_ten_thousand_runs_do_not_grow_the_process():
+    before, after = run("""
+        import numpy as np, autodiff as ad
+        with ad.Graph():
+            x = ad.variable("x", (10,))
+            y = (np.tanh(x) ** 2).sum()
+            program = ad.Program([x], [y, ad.gradients(y, x)])
+        def work(n):
+            for _ in range(n):
+                program(np.ones(10))
+        work(2000)
+        before = status("VmRSS")
+        work(10_000)
+        print(before, status("VmRSS"))
+        """)
+    assert after - before <= 2**19
+
+
+@linux
+def test_ten_thousand_builds_do_not_grow_the_process():
+    before, after = run("""
+        import numpy as np, autodiff as ad
+        def work(n):
+            for _ in range(n):
+                x = ad.variable("x", (10,))
+                y = (np.tanh(x) ** 2).sum()
+                ad.Program([x], [y, ad.gradients(y, x)])
+                del x, y
+        work(1000)
+        before = status("VmRSS")
+        work(10_000)
+        print(before, status("VmRSS"))
+        """)
+    assert after - before <= 2**20
