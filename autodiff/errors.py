@@ -1,4 +1,4 @@
-"""Every error and warning of the library: one base class, each also the built-in a NumPy user expects."""
+"""Every error and warning: one base class, each also the built-in a NumPy user expects."""
 
 
 class AutodiffError(Exception):
