@@ -4,8 +4,11 @@ Bytes and costs only; nothing here knows arrays, operations or graphs.
 """
 
 from autodiff.core.steps import Steps
+from autodiff.planning.actions import replay
+from autodiff.planning.binomial import binomial
 from autodiff.planning.bounds import memory_bound
 from autodiff.planning.costbound import cost_bound
+from autodiff.planning.mixed import mixed
 from autodiff.planning.policies import (
     Budget,
     Checkpoint,
@@ -30,8 +33,11 @@ __all__ = [
     "Steps",
     "Store",
     "as_policy",
+    "binomial",
     "cost_bound",
     "memory_bound",
+    "mixed",
+    "replay",
     "simulate",
     "smallest_budget",
     "solve",
