@@ -33,12 +33,12 @@ def _sigmoid(a):
 def _slope_of_power(a, b):
     """b a^(b-1), and 0 where it is infinite though a^b is finite."""
     cusp = (a == 0) & (b >= 0) & (b < 1)
-    return np.where(cusp, 0, b * np.where(cusp, 1, a) ** (b - 1))
+    return np.where(cusp, 0, b * np.where(cusp, 1.0, a) ** (b - 1))
 
 
 def _log_or_zero(a):
-    """log a, and 0 at a = 0."""
-    return np.log(np.where(a == 0, 1, a))
+    """log a, and 0 at a = 0; no real function of the exponent has a negative base."""
+    return np.log(np.where(a > 0, a, 1))
 
 
 FUNCTIONS = [
