@@ -12,9 +12,8 @@ from libc.stdint cimport int8_t, int32_t
 
 from ..errors import DTypeError, GraphError, ShapeError, UndefinedDerivativeError
 
-from .elementwise cimport Elementwise, cast
+from .elementwise cimport cast
 from .graph cimport (
-    RULE,
     UNDEFINED,
     ZERO,
     Graph,

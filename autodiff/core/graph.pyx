@@ -1,4 +1,4 @@
-"""Graphs of variables and operations (section 6.5.1): flat, append-only, indexed in topological order.
+"""Graphs of variables and operations (section 6.5.1): flat, append-only, in topological order.
 
 A node is a C struct; a `Variable` is a thin handle on one, and there is at most one handle per
 node, so that identity is equality. Variables keep their graph alive, never the reverse.

@@ -26,7 +26,6 @@ from .graph cimport Operation, Variable, operations, type_dtypes
 from .kernels cimport (
     INTERRUPTED,
     OK,
-    OUT_OF_RANGE,
     RAISED,
     Call,
     Prepare,
@@ -130,8 +129,8 @@ cdef object array_view(const int64_t* layout, int dtype, char* data):
         strides[d] = layout[1 + layout[0] + d]
     descr = type_dtypes[dtype]
     Py_INCREF(descr)
-    return PyArray_NewFromDescr(<PyTypeObject*> cnp.ndarray, descr, <int> layout[0], shape, strides, data,
-                                NPY_ARRAY_CARRAY, None)
+    return PyArray_NewFromDescr(<PyTypeObject*> cnp.ndarray, descr, <int> layout[0], shape,
+                                strides, data, NPY_ARRAY_CARRAY, None)
 
 
 cdef object readonly_view(const int64_t* layout, int dtype, char* data):
@@ -259,9 +258,9 @@ cdef class Executable:
                             const int64_t[::1] workspace) except -1:
         """Give every buffer of the plan an address and write the instructions."""
         cdef Regions regions = self.regions
-        cdef int64_t n_steps = steps.c.size, t, k, b, n_regions = len(regions.regions)
+        cdef int64_t n_steps = steps.c.size, t, b, n_regions = len(regions.regions)
         cdef int64_t n_computes = 0, n_buffers = 0, wall = 0, extent
-        cdef int32_t r, s
+        cdef int32_t r
         cdef Value* x
         # Each compute fills a buffer; one that takes an input over continues that buffer.
         buffer_of_step = np.full(n_steps, -1, np.int64)
@@ -344,7 +343,7 @@ cdef class Executable:
         """Write the instructions of the plan's steps, in their order."""
         cdef Regions regions = self.regions
         cdef int64_t t, k = 0, b, n_operands = 0
-        cdef int32_t r, j, source
+        cdef int32_t r, j
         cdef Value* x
         cdef Value* u
         cdef Operand* at

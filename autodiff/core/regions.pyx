@@ -226,7 +226,8 @@ cdef class Regions:
                 raise MemoryError("no memory for the regions of a program")
         try:
             for j in range(node.n_inputs):
-                room[j] = self.readable(op, j, value_of[self.graph.sources[node.first_edge + j]] - 1)
+                value = value_of[self.graph.sources[node.first_edge + j]] - 1
+                room[j] = self.readable(op, j, value)
             return self.compute(v, node.op, node.dtype, node.n_inputs, room, shape)
         finally:
             if room != sources:
@@ -301,7 +302,7 @@ cdef class Regions:
 
     def problem_arrays(self):
         """The abstract problem as flat arrays: one node a region, caller's arrays left out."""
-        cdef int32_t k, j, r, root, n = len(self.regions), value
+        cdef int32_t k, j, r, n = len(self.regions), value
         cdef Value* x
         cdef Value* u
         cdef Operation op
