@@ -3,12 +3,17 @@
 import numpy as np
 
 from autodiff.planning import checkpoint, recompute, store
+from autodiff.planning.anneal import anneal
 from autodiff.planning.greedy import evict
 from autodiff.planning.orders import schedule_of
 from autodiff.planning.reduced import Reduced
+from autodiff.planning.reorder import least_bytes_first
 
 _DISTANCE_POWERS = (0.5, 1.0, 0.25, 2.0)
-_TRIALS = 12    # budgets tried between the bound and the smallest known
+_TRIALS = 8             # budgets tried between the bound and the smallest known
+_MOVES = 20_000         # of annealing towards the bound
+_COMPUTES = 4           # per node, beyond which a greedy walk is given up
+_RECOMPUTED = 1000      # nodes up to which recompute is tried: its steps grow as n²
 
 
 class Incumbents:
@@ -19,41 +24,54 @@ class Incumbents:
     problem : Problem
     reduced : Reduced
     base : list of Schedule
-        Store first, then checkpoint and recompute where there is a level to recompute.
+        Store first, then other orders that compute everything once, then checkpoint and recompute
+        where there is a level to recompute.
+    sequences : list of int64 arrays
+        Orders of the reduced problem that compute everything once.
     """
 
     def __init__(self, problem):
         self.problem = problem
-        self.reduced = Reduced(problem)
+        self._tightest = {}
+        self.reduced = reduced = Reduced(problem)
         self.base = [schedule_of(problem, store.order(problem), "store")]
+        self.sequences = [np.arange(len(reduced.nodes))]
+        for last in (False, True):
+            order = least_bytes_first(reduced.network, last)
+            self.sequences.append(order)
+            self.base.append(self.schedule(order, "reordered"))
         if problem.level.any():
             self.base.append(schedule_of(problem, checkpoint.order(problem), "checkpoint"))
-            if len(problem) <= 1000:    # its steps grow as n²
+            if len(problem) <= _RECOMPUTED:
                 self.base.append(schedule_of(problem, recompute.order(problem), "recompute"))
-        self.sequences = [np.arange(len(self.reduced.nodes))]
 
-    def best(self, budget):
-        """Find the cheapest first plan within the budget.
+    def within(self, budget):
+        """Make first plans within the budget, cheapest first.
 
         Returns
         -------
-        schedule : Schedule or None
+        schedules : list of Schedule
         node : int or None
-            Where the last greedy walk got stuck, in numbers of the problem.
+            Where the first greedy walk got stuck, in numbers of the problem.
         """
         found = [s for s in self.base if s.peak_bytes <= budget]
-        if any(s.cost == self.problem.total_cost for s in found):
-            return min(found, key=lambda s: s.cost), None
-        stuck = None
-        for sequence in self.sequences:
-            for power in _DISTANCE_POWERS:
-                order, node = evict(self.reduced.network, sequence, budget, power)
-                if order is None:
-                    stuck = int(self.reduced.nodes[node])
-                else:
-                    found.append(self.schedule(order))
+        stuck, network = None, self.reduced.network
+        most = _COMPUTES * network.n + 1000
+        if not any(s.cost == self.problem.total_cost for s in found):
+            for sequence in self.sequences:
+                for power in _DISTANCE_POWERS:
+                    order, node = evict(network, sequence, budget, power, most)
+                    if order is not None:
+                        found.append(self.schedule(order))
+                    elif stuck is None:
+                        stuck = int(self.reduced.nodes[node])
         found = [s for s in found if s.peak_bytes <= budget]
-        return (min(found, key=lambda s: s.cost), None) if found else (None, stuck)
+        return sorted(found, key=lambda s: s.cost), stuck
+
+    def best(self, budget):
+        """Find the cheapest first plan within the budget, or (None, where it got stuck)."""
+        found, stuck = self.within(budget)
+        return (found[0], None) if found else (None, stuck)
 
     def schedule(self, order, method="search"):
         """Make the schedule of an order of the reduced problem's nodes."""
@@ -64,19 +82,27 @@ class Incumbents:
         return schedule_of(self.problem, order, method)
 
     def tightest(self, bound):
-        """Find the first plan of the lowest peak: by bisection between it and the bound.
+        """Find the first plan of the lowest peak: by bisection above the bound, then annealing.
 
         The same for the same problem, whatever budget is asked for.
         """
+        if bound in self._tightest:
+            return self._tightest[bound]
+        network = self.reduced.network
+        most = _COMPUTES * network.n + 1000
         lowest = min(self.base, key=lambda s: (s.peak_bytes, s.cost))
         below = bound - 1       # no plan was found at it
         for _ in range(_TRIALS):
             if lowest.peak_bytes - below <= 1:
                 break
             budget = (below + lowest.peak_bytes) // 2
-            schedule, _ = self.best(budget)
-            if schedule is None:
+            order, _ = evict(network, self.sequences[0], budget, _DISTANCE_POWERS[0], most)
+            if order is None:
                 below = budget
             else:
-                lowest = schedule
+                lowest = min(lowest, self.schedule(order), key=lambda s: (s.peak_bytes, s.cost))
+        if bound < lowest.peak_bytes:
+            order, _ = anneal(network, self.reduced.restrict(lowest), bound, _MOVES)
+            lowest = min(lowest, self.schedule(order), key=lambda s: (s.peak_bytes, s.cost))
+        self._tightest[bound] = lowest
         return lowest

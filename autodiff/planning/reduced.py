@@ -72,6 +72,13 @@ class Reduced:
             lines=[p.line(v) for v in self.nodes.tolist()],
         )
 
+    def restrict(self, schedule):
+        """Read the order of the reduced problem's nodes (int32) off a schedule of the original."""
+        number = np.full(len(self.original), -1, np.int32)
+        number[self.nodes] = np.arange(len(self.nodes))
+        order = number[schedule.steps.nodes[schedule.steps.actions == 0]]
+        return order[order >= 0]
+
     def expand(self, order):
         """Turn an order of computes of the reduced problem into one of the original (int32)."""
         nodes = self.nodes[order].tolist()
