@@ -44,12 +44,18 @@ def extensions():
         )
 
 
+# Each module with typed memoryviews would carry Cython's code for them, 150 kB; this one has it
+# for all.
+SHARED = "autodiff.core._shared"
+
+
 # The guard lets tests read DIRECTIVES, and lets cythonize start processes where fork is missing.
 if __name__ == "__main__":
     jobs = os.cpu_count() or 1
     setup(
         ext_modules=cythonize(
-            list(extensions()),
+            [Extension(SHARED, [], extra_compile_args=FLAGS), *extensions()],
+            shared_utility_qualified_name=SHARED,
             compiler_directives=DIRECTIVES,
             annotate=DEBUG,
             build_dir=f"{BUILD}/cython",

@@ -139,16 +139,17 @@ def test_the_built_package_is_small():
 
 
 def test_every_compiled_module_is_installed_and_no_other():
-    suffixes = (".so", ".pyd")
     package = Path(autodiff.__file__).parent
     built = {
-        ".".join(path.relative_to(package).with_name(path.name.split(".")[0]).parts)
+        f"{path.parent.relative_to(package).as_posix()}/{path.name.split('.')[0]}"
         for path in package.rglob("*")
-        if path.suffix in suffixes
+        if path.suffix in {".so", ".pyd"}
     }
-    assert built == {
-        ".".join(path.relative_to(SOURCES).with_suffix("").parts) for path in SOURCES.rglob("*.pyx")
+    sources = {
+        path.relative_to(SOURCES).with_suffix("").as_posix() for path in SOURCES.rglob("*.pyx")
     }
+    # Cython's code for memoryviews, which setup.py makes a module of its own.
+    assert built == sources | {"core/_shared"}
 
 
 def test_types_are_shipped():
