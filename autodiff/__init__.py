@@ -25,7 +25,7 @@ from autodiff.errors import (
 )
 from autodiff.jacobians import hessian, hvp, jacobian
 from autodiff.ops import products  # noqa: F401  (registers the table)
-from autodiff.planning import Checkpoint, Recompute, Store, use_policy
+from autodiff.planning import Budget, Checkpoint, Recompute, Store, use_policy
 from autodiff.programs import Plan, Program
 from autodiff.testing import check_grads
 from autodiff.transforms import grad, jvp, value_and_grad, vjp
@@ -36,6 +36,7 @@ __all__ = [
     "ArenaError",
     "ArgumentError",
     "AutodiffError",
+    "Budget",
     "BudgetError",
     "Checkpoint",
     "ConcretizationError",

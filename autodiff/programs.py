@@ -2,14 +2,18 @@
 
 import threading
 from collections import Counter
+from dataclasses import replace
 from functools import cached_property
 
 from autodiff.core.graph import Graph, Variable
 from autodiff.core.program import Executable
 from autodiff.core.regions import Regions
 from autodiff.errors import GraphError
-from autodiff.planning import Problem, as_policy
+from autodiff.planning import Budget, Problem, as_policy, memory_bound
+from autodiff.planning.budget import impossible, not_found
 from autodiff.planning.schedule import format_bytes
+
+TIGHTENINGS = 12  # schedules tried for one budget, each with fewer live bytes
 
 
 class Plan:
@@ -106,10 +110,40 @@ def build(graph, inputs, outputs, policy, strides=None):
         names=lambda region: regions.describe(region)[0],
         lines=lambda region: graph[regions.describe(region)[1]].line,
     )
-    schedule = policy.schedule(problem)
-    executable = Executable(
-        regions, schedule.steps, schedule.simulation.taken, arrays["workspace"])
+
+    def allocate(schedule):
+        return Executable(
+            regions, schedule.steps, schedule.simulation.taken, arrays["workspace"])
+
+    if isinstance(policy, Budget):
+        schedule, executable = fit(problem, policy, regions.captured_bytes, allocate)
+    else:
+        schedule = policy.schedule(problem)
+        executable = allocate(schedule)
     return executable, Plan(regions, schedule, executable, policy)
+
+
+def fit(problem, policy, captured, allocate):
+    """A schedule whose peak after allocation is within the budget, and its Executable.
+
+    The schedule counts live bytes; where packing adds to them, the schedule is made again with
+    as many bytes fewer. Raises BudgetError where none is found.
+    """
+    target = policy.nbytes - captured
+    for _ in range(TIGHTENINGS):
+        if target <= 0:
+            break
+        schedule = replace(policy, nbytes=target).schedule(problem)
+        executable = allocate(schedule)
+        excess = executable.peak_bytes - policy.nbytes
+        if excess <= 0:
+            return schedule, executable
+        target = min(target, schedule.peak_bytes) - excess
+    bound = memory_bound(problem)[0] + captured
+    if policy.nbytes < bound:
+        raise impossible(problem, policy.nbytes - captured, bound - captured,
+                         memory_bound(problem)[1])
+    raise not_found(problem, policy.nbytes, bound, None)
 
 
 def as_variables(given, what):

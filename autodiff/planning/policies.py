@@ -1,5 +1,6 @@
 """Policies: what a user asks of a plan. They decide nothing about arrays and hold no state."""
 
+import numbers
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -125,8 +126,8 @@ def as_policy(policy=None):
 
     Parameters
     ----------
-    policy : Store, Recompute, Checkpoint, Budget, "store", "recompute", "checkpoint" or None
-        None means the policy of the enclosing `use_policy`, else `Store()`.
+    policy : Store, Recompute, Checkpoint, Budget, "store", "recompute", "checkpoint", bytes or None
+        Bytes as "64MB", "64MiB" or an int are a `Budget`; None means the policy of the enclosing `use_policy`, else `Store()`.
 
     Raises
     ------
@@ -146,12 +147,16 @@ def as_policy(policy=None):
     if isinstance(policy, str):
         if policy in _BY_NAME:
             return _BY_NAME[policy]()
+        if policy.strip()[:1].isdigit() or policy.strip()[:1] in "+-.":
+            return Budget(policy)
         raise PolicyError(unknown("policy", policy, list(_BY_NAME)))
+    if isinstance(policy, numbers.Real) and not isinstance(policy, bool):
+        return Budget(policy)
     if isinstance(policy, type) and policy in _CLASSES:
         raise PolicyError(f"{policy.__name__} is a class; write {policy.__name__}()")
     raise PolicyError(
-        f"a policy is Store(), Recompute(), Checkpoint(every=k), Budget(bytes) or one of "
-        f"{', '.join(map(repr, _BY_NAME))}, not {policy!r}"
+        f"a policy is Store(), Recompute(), Checkpoint(every=k), Budget(bytes), one of "
+        f"{', '.join(map(repr, _BY_NAME))}, or bytes as '64MB', '64MiB' or an int, not {policy!r}"
     )
 
 
