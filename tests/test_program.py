@@ -218,3 +218,14 @@ def test_memory_that_cannot_be_had_is_named():
         program(1.0)
     assert isinstance(ad.ArenaError("x"), MemoryError)
     tanh_program()(np.ones(1000))
+
+
+def test_programs_in_reference_cycles_are_collected():
+    """A collector clears the attributes of what it frees, in any order, before it frees it."""
+    for _ in range(20):
+        program = tanh_program(10)
+        ring = [program, program._executable, program._executable.regions, program.graph]
+        ring.append(ring)
+        program.ring = ring
+        del program, ring
+        gc.collect()

@@ -153,16 +153,16 @@ cdef class Executable:
     cdef int64_t* pool            # layouts and parameters of the calls
     cdef Instruction* code
     cdef Operand* operands
-    cdef int64_t n_code, n_operands
+    cdef int64_t n_calls, n_code, n_operands
     cdef int32_t n_bases
     cdef int32_t widest           # most operands of one instruction
     cdef list results             # (base, offset, layout, dtype) of each output
     cdef object __weakref__
 
     def __dealloc__(self):
-        cdef int64_t k
+        cdef int64_t k            # no Python attribute may be touched here: a collector clears them
         if self.calls != NULL:
-            for k in range(len(self.regions.regions)):
+            for k in range(self.n_calls):
                 free(self.calls[k].walk)
                 PyMem_Free(<void*> self.calls[k].layouts)
         PyMem_Free(self.calls)
@@ -198,6 +198,7 @@ cdef class Executable:
         self.calls = <Call*> PyMem_Calloc(n + 1, sizeof(Call))
         if self.calls == NULL:
             raise MemoryError("no memory for the calls of a program")
+        self.n_calls = n
         for k in range(n):
             self.build_call(&self.calls[k], <int32_t> regions.regions[k])
         return 0
