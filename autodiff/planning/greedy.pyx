@@ -13,7 +13,7 @@ import numpy as np
 from autodiff.planning.network cimport Net, Network
 
 cdef enum:
-    CLOSURE = 64        # nodes looked at to price a recomputation
+    CLOSURE = 200       # nodes looked at to price a recomputation
     PLACED = 0
     STUCK = 1           # too little room, whatever is evicted
     TOO_LONG = 2        # more computes than allowed
@@ -55,10 +55,13 @@ cdef int64_t next_use(Walk* w, int64_t u) noexcept nogil:
     return next
 
 
-cdef double price(Walk* w, int64_t u) noexcept nogil:
-    """Add up what recomputing u costs, with its inputs that are not held; INFINITY if it cannot."""
+cdef double price(Walk* w, int64_t u, double most) noexcept nogil:
+    """Add up what recomputing u costs, with its inputs that are not held.
+
+    INFINITY if it cannot be, or where the sum exceeds `most` or takes too many nodes.
+    """
     cdef int32_t[CLOSURE] queue
-    cdef int64_t top = 1, i, v, x
+    cdef int64_t top = 1, met = 1, i, v, x
     cdef double total = 0
     w.closure += 1
     queue[0] = <int32_t>u
@@ -69,21 +72,24 @@ cdef double price(Walk* w, int64_t u) noexcept nogil:
         if w.net.fixed[v]:
             return INFINITY
         total += w.net.cost[v]
+        if total >= most:
+            return INFINITY
         for i in range(w.net.in_start[v], w.net.in_start[v + 1]):
             x = w.net.in_index[i]
             if not w.held[x] and w.seen[x] != w.closure:
-                if top == CLOSURE:
-                    return total * 4
+                if met == CLOSURE:
+                    return INFINITY
                 w.seen[x] = w.closure
                 queue[top] = <int32_t>x
                 top += 1
+                met += 1
     return total
 
 
 cdef void wanted_again(Walk* w, int64_t u, int64_t at) noexcept nogil:
     """Note that what u is made of is needed at `at`, when u is recomputed."""
     cdef int32_t[CLOSURE] queue
-    cdef int64_t top = 1, i, v, x
+    cdef int64_t top = 1, met = 1, i, v, x
     queue[0] = <int32_t>u
     while top:
         top -= 1
@@ -93,9 +99,10 @@ cdef void wanted_again(Walk* w, int64_t u, int64_t at) noexcept nogil:
             if w.now <= w.again[x] <= at:
                 continue
             w.again[x] = at
-            if not w.held[x] and top < CLOSURE:
+            if not w.held[x] and met < CLOSURE:
                 queue[top] = <int32_t>x
                 top += 1
+                met += 1
 
 
 cdef void drop(Walk* w, int64_t u) noexcept nogil:
@@ -113,7 +120,7 @@ cdef void drop(Walk* w, int64_t u) noexcept nogil:
 cdef int64_t choose(Walk* w, bint locked) noexcept nogil:
     """Find the value to evict, or -1; with `locked`, also among inputs of computations waiting."""
     cdef int64_t i, u, next, best = -1
-    cdef double score, least = INFINITY
+    cdef double score, weight, least = INFINITY
     for i in range(w.count):
         u = w.residents[i]
         if w.net.nbytes[u] == 0 or w.net.pinned[u] or (w.lock[u] and not locked):
@@ -123,14 +130,10 @@ cdef int64_t choose(Walk* w, bint locked) noexcept nogil:
         next = next_use(w, u)
         if next == INT64_MAX and not w.lock[u]:
             return u
-        score = price(w, u)
-        if score == INFINITY:
-            continue
         if next == INT64_MAX:
             next = w.now
-        score = (score + 1e-12) / (
-            <double>w.net.nbytes[u] * pow(<double>(next - w.now) + 1, w.distance_power)
-        )
+        weight = <double>w.net.nbytes[u] * pow(<double>(next - w.now) + 1, w.distance_power)
+        score = (price(w, u, least * weight) + 1e-12) / weight
         if score < least:
             least = score
             best = u

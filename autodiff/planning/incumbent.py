@@ -11,6 +11,7 @@ from autodiff.planning.reorder import least_bytes_first
 
 _DISTANCE_POWERS = (0.5, 1.0, 0.25, 2.0)
 _TRIALS = 8             # budgets tried between the bound and the smallest known
+_WALKED = 20_000        # nodes walked over for first plans, at least one walk
 _MOVES = 20_000         # of annealing towards the bound
 _COMPUTES = 4           # per node, beyond which a greedy walk is given up
 _RECOMPUTED = 1000      # nodes up to which recompute is tried: its steps grow as n²
@@ -58,13 +59,13 @@ class Incumbents:
         stuck, network = None, self.reduced.network
         most = _COMPUTES * network.n + 1000
         if not any(s.cost == self.problem.total_cost for s in found):
-            for sequence in self.sequences:
-                for power in _DISTANCE_POWERS:
-                    order, node = evict(network, sequence, budget, power, most)
-                    if order is not None:
-                        found.append(self.schedule(order))
-                    elif stuck is None:
-                        stuck = int(self.reduced.nodes[node])
+            walks = [(seq, power) for seq in self.sequences for power in _DISTANCE_POWERS]
+            for sequence, power in walks[: max(1, _WALKED // (network.n + 1))]:
+                order, node = evict(network, sequence, budget, power, most)
+                if order is not None:
+                    found.append(self.schedule(order))
+                elif stuck is None:
+                    stuck = int(self.reduced.nodes[node])
         found = [s for s in found if s.peak_bytes <= budget]
         return sorted(found, key=lambda s: s.cost), stuck
 
