@@ -24,7 +24,7 @@ from autodiff.errors import (
     UnsupportedError,
 )
 from autodiff.jacobians import hessian, hvp, jacobian
-from autodiff.ops import products  # noqa: F401  (registers the table)
+from autodiff.ops.user import operation
 from autodiff.planning import Budget, Checkpoint, Recompute, Store, use_policy
 from autodiff.programs import Plan, Program
 from autodiff.testing import check_grads
@@ -67,6 +67,7 @@ __all__ = [
     "numpy",
     "library_bytes",
     "nn",
+    "operation",
     "optim",
     "plan",
     "release_memory",

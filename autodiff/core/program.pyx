@@ -241,7 +241,7 @@ cdef class Executable:
             find_kernel("elementwise", &call.kernel, &prepare)
             numbers = tuple([call.dtypes[j] for j in range(n + 1)])
             find_loop(row.loop, numbers, &call.loop, &call.data)
-        elif op.effect == "callback":
+        elif op.kernel == "python":
             call.kernel = callback
             call.object = <void*> op
             prepare = NULL

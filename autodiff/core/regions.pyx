@@ -315,6 +315,8 @@ cdef class Regions:
         input_index = np.zeros(self.n_inputs, np.int64)
         inplace_start = np.zeros(n + 1, np.int64)
         inplace_index = np.zeros(self.n_inputs, np.int64)
+        after_start, after = np.zeros(n + 1, np.int64), []
+        impure = -1                               # the last operation with an effect: they keep order
         cdef int64_t[::1] nbytes_ = nbytes, cost_ = cost, workspace_ = workspace, level_ = level
         cdef int64_t[::1] start_ = input_start, index_ = input_index
         cdef int64_t[::1] istart_ = inplace_start, iindex_ = inplace_index
@@ -331,7 +333,11 @@ cdef class Regions:
                 y = self.graph.handle(x.node)
                 cost_[k] = quantise(op.cost(y))
                 workspace_[k] = op.workspace(y)
-                once[k] = op.effect == "callback" and not op.repeatable
+                if op.effect == "callback":
+                    once[k] = True
+                    if impure >= 0:
+                        after.append(impure)
+                    impure = k
             for j in range(x.n_inputs):
                 u = &self.values[self.inputs[x.first_input + j]]
                 if u.base != BUFFER:
@@ -347,13 +353,15 @@ cdef class Regions:
                             x.first_input + j]):
                         iindex_[n_inplace] = r
                         n_inplace += 1
+            after_start[k + 1] = len(after)
             start_[k + 1] = n_edges
             istart_[k + 1] = n_inplace
         targets = np.array([self.values[value].slot for value in self.outputs], np.int64)
         return {"nbytes": nbytes, "cost": cost, "workspace": workspace, "level": level,
                 "once": once, "input_start": input_start,
                 "input_index": input_index[:n_edges].copy(), "inplace_start": inplace_start,
-                "inplace_index": inplace_index[:n_inplace].copy(), "targets": targets}
+                "inplace_index": inplace_index[:n_inplace].copy(), "after_start": after_start,
+                "after_index": np.array(after, np.int64), "targets": targets}
 
     cdef bint may_overwrite(self, int32_t value, int32_t source) noexcept:
         """Whether an elementwise result may take the place of `source`.

@@ -1,0 +1,135 @@
+"""The user's own operations: forward in NumPy, a rule by argument position."""
+
+import numpy as np
+
+from autodiff.core.gradients import gradients
+from autodiff.core.graph import Variable, argument
+from autodiff.errors import ArgumentError, DTypeError, ShapeError
+from autodiff.ops.table import UNDEFINED, Structural, variables
+
+
+class UserOperation(Structural):
+    """A row whose kernel is a Python function of arrays; made by `operation`."""
+
+    def __init__(self, name, forward, bprop, jvp, shape, effect):
+        rules = UNDEFINED if bprop is None else bprop
+        super().__init__(
+            name, (rules,) if rules is UNDEFINED else rules, jvp=jvp or self._transposed_twice,
+            kernel="python", effect=effect, doc=f"y = {name}(...), a user's operation")
+        self.forward, self.shape = forward, shape
+        self.counted = isinstance(bprop, tuple)   # one rule for each argument
+        self.signatures = {}                      # input shapes and dtypes -> of the result
+
+    def __call__(self, *args):
+        if not any(isinstance(arg, Variable) for arg in args):
+            return np.asarray(self.forward(*map(np.asarray, args)))
+        inputs = variables(self.name, *args)
+        if self.counted and len(self.rules) != len(inputs):
+            raise ArgumentError(
+                f"{self.name}: {len(self.rules)} rules in bprop for {len(inputs)} arguments")
+        shape, dtype = self.result(inputs)
+        return super().__call__(inputs, shape, dtype)
+
+    def result(self, inputs):
+        """Shape and dtype of the result: asked of `shape`, or of `forward` on arrays of ones."""
+        key = tuple((x.shape, x.dtype) for x in inputs)
+        found = self.signatures.get(key)
+        if found is None:
+            if self.shape is not None:
+                shape, dtype = self.shape(*inputs)
+            else:
+                y = np.asarray(self.forward(*(_readonly_ones(x) for x in inputs)))
+                shape, dtype = y.shape, y.dtype
+            found = self.signatures[key] = (tuple(map(int, shape)), np.dtype(dtype))
+        return found
+
+    def call_forward(self, inputs, out):
+        """Compute the result from read-only arrays into `out`; called by the executor."""
+        y = np.asarray(self.forward(*inputs))
+        if y.shape != out.shape:
+            raise ShapeError(
+                f"{self.name}: forward returned shape {y.shape}, the trace promised {out.shape}")
+        if y.dtype != out.dtype:
+            raise DTypeError(
+                f"{self.name}: forward returned {y.dtype}, the trace promised {out.dtype}")
+        out[...] = y
+
+    def _transposed_twice(self, tangents, y, *inputs):
+        """J t from bprop alone: u -> u^T J is linear, and its transpose is t -> J t."""
+        u = argument(y.graph, y.shape, y.dtype, "u")
+        total = None
+        for position, t in enumerate(tangents):
+            if t is None:
+                continue
+            pulled = self.bprop(position, u, y, *inputs)
+            if pulled is None:
+                continue
+            part = gradients([pulled], [u], [t])[0]
+            total = part if total is None else total + part
+        return total
+
+
+def operation(forward, *, bprop=None, jvp=None, shape=None, name=None, effect="pure"):
+    """Make an operation of your own, y = forward(x1, ..., xn).
+
+    Parameters
+    ----------
+    forward : callable (*arrays) -> array
+        Computes the result with NumPy. The arrays are read-only; what it returns is copied.
+    bprop : tuple of callables (g, y, *inputs) -> Variable, or one callable
+        By argument position, the product g^T J towards that input, written with Variables
+        (eq. 6.54); None where nothing flows back. One callable (position, g, y, *inputs) serves
+        any number of arguments. Without `bprop` a gradient that arrives is an error.
+    jvp : callable (tangents, y, *inputs) -> Variable, optional
+        Forward mode; derived from `bprop` where it is not given.
+    shape : callable (*inputs) -> (shape, dtype), optional
+        Of the result. Where it is not given, `forward` is called once on arrays of ones for each
+        combination of input shapes and dtypes, while tracing.
+    name : str, optional
+        In graphs, plans and messages; the function's name by default.
+    effect : "pure" or "callback"
+        A pure operation may be merged with an equal one, recomputed and moved. A callback is run
+        once, in the order of the trace.
+
+    Returns
+    -------
+    callable
+        Takes Variables, arrays and numbers; arrays alone are computed at once.
+
+    Examples
+    --------
+    >>> import numpy as np, autodiff as ad
+    >>> cube = ad.operation(lambda x: x**3, bprop=(lambda g, y, x: 3 * g * x**2,), name="cube")
+    >>> ad.grad(cube)(2.0)
+    array(12.)
+    """
+    if not callable(forward):
+        raise ArgumentError(f"operation: forward is a function of arrays, not {forward!r}")
+    if effect not in ("pure", "callback"):
+        raise ArgumentError(f"operation: the effect is 'pure' or 'callback', not {effect!r}")
+    if bprop is not None and not callable(bprop):
+        bprop = tuple(bprop)
+        if not bprop or not all(rule is None or callable(rule) for rule in bprop):
+            raise ArgumentError(
+                "operation: bprop is one callable, or a tuple with a callable or None for each "
+                "argument")
+    name = name or getattr(forward, "__name__", "operation").strip("<>")
+    return UserOperation(_free_name(name), forward, bprop, jvp, shape, effect)
+
+
+def _free_name(name):
+    """`name`, or name_2, name_3 ... where rows of that name exist."""
+    from autodiff.core.graph import all_operations
+
+    taken = {op.name for op in all_operations()}
+    free, number = name, 1
+    while free in taken:
+        number += 1
+        free = f"{name}_{number}"
+    return free
+
+
+def _readonly_ones(x):
+    array = np.ones(x.shape, x.dtype)
+    array.flags.writeable = False
+    return array
