@@ -4,7 +4,7 @@ import difflib
 import operator
 
 from autodiff.errors import PolicyError
-from autodiff.planning import auto, checkpoint, exact, recompute, search, store
+from autodiff.planning import auto, chain, checkpoint, exact, recompute, search, store
 from autodiff.planning.bounds import memory_bound
 from autodiff.planning.budget import impossible, not_found, parse_bytes
 from autodiff.planning.costbound import certified
@@ -20,6 +20,7 @@ _ORDERS = {
 # method -> function (problem, limits) -> Schedule within limits.budget, or BudgetError "not found"
 _PLANNERS = {
     "auto": auto.plan,
+    "chain": chain.plan,
     "exact": exact.plan,
     "search": search.plan,
 }
@@ -37,8 +38,9 @@ def solve(problem, budget=None, *, method="auto", every=None, time_limit=10.0, s
         "store" computes everything once and frees it after its last use (eq. 6.52); "recompute"
         drops what lies below the last sweep and recomputes it when needed (eq. 6.53);
         "checkpoint" keeps every k-th state. With a budget: "exact" proves its plan cheapest, up to
-        25 nodes; "search" takes any graph; "auto" is what suits the problem, and "store" without
-        a budget.
+        25 nodes; "chain" stores states or tapes where a sweep comes back through a chain of
+        segments (PlanError elsewhere); "search" takes any graph; "auto" is what suits the problem,
+        and "store" without a budget.
     every : int, optional
         The k of "checkpoint", √ of the number of states when not given.
     time_limit : float, seconds

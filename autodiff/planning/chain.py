@@ -1,0 +1,118 @@
+"""Chain: what to hold of a chain of unequal steps within a budget, by the chain programme."""
+
+import numpy as np
+
+from autodiff.planning import rotor
+from autodiff.planning.bounds import memory_bound
+from autodiff.planning.budget import not_found
+from autodiff.planning.footprints import Ways
+from autodiff.planning.orders import schedule_of
+from autodiff.planning.reduced import Reduced
+from autodiff.planning.segments import Segments
+
+
+class Chain:
+    """Plan a chain-like problem for any budget.
+
+    Parameters
+    ----------
+    problem : Problem
+
+    Attributes
+    ----------
+    least_bytes : int
+        The smallest budget that a plan of this kind meets.
+
+    Raises
+    ------
+    PlanError
+        When the problem is not chain-like.
+
+    Examples
+    --------
+    >>> from autodiff.planning.chain import Chain
+    >>> from autodiff.planning import Problem
+    >>> inputs = [[], [0], [1], [2], [3, 2], [4, 1], [5, 0]]
+    >>> chain = Chain(Problem([1] * 7, [1] * 7, inputs, [6], level=[0, 0, 0, 0, 1, 1, 1]))
+    >>> chain.least_bytes, [chain.schedule(budget).cost for budget in (3, 4, 5)]
+    (3, [10, 8, 7])
+    """
+
+    def __init__(self, problem):
+        self.problem, self._reduced = problem, Reduced(problem)
+        self._cuttings = []
+        for light in (True, False):
+            segments = Segments(self._reduced.problem, light)
+            if not self._cuttings or segments.stages != self._cuttings[0].segments.stages:
+                self._cuttings.append(_Cutting(segments))
+        self.least_bytes = min(cutting.rotor.least_bytes for cutting in self._cuttings)
+
+    def schedule(self, budget):
+        """Plan within a budget (int, bytes, at least `least_bytes`): a `Schedule`."""
+        orders = [
+            cutting.order(budget) for cutting in self._cuttings
+            if cutting.rotor.least_bytes <= budget
+        ]
+        schedules = [
+            schedule_of(self.problem, self._reduced.expand(order), "chain") for order in orders
+        ]
+        return min(schedules, key=lambda schedule: (schedule.cost, schedule.peak_bytes))
+
+
+class _Cutting:
+    """One way to cut the problem into segments and stages, with its programme."""
+
+    def __init__(self, segments):
+        self.segments, self.ways = segments, Ways(segments)
+        self.rotor = rotor.Rotor(self.ways.footprints)
+
+    def order(self, budget):
+        """Order the computes of the best plan within a budget (int32)."""
+        self.rotor.fill(budget)
+        return self._order(self.rotor.moves()[1])
+
+    def _order(self, moves):
+        """Turn moves into an order of computes."""
+        s, ways = self.segments, self.ways
+        nodes_of = {
+            rotor.PASS: ways.passing,
+            rotor.TAPE: ways.taping,
+            rotor.BOTH: ways.both,
+            rotor.REST: ways.rest,
+            rotor.STAGE: s.stages,
+        }
+        order = []
+        for kind, i, first in moves:
+            order += s.lower[i] if first else nodes_of[kind][i]
+        return np.array(self._needed(order), np.int32)
+
+    def _needed(self, order):
+        """Leave out what is computed again and not read then: part of a state, as it happens."""
+        s = self.segments
+        again = len(order) - len(set(order))
+        wanted, kept = set(), []
+        firsts = {v: at for at, v in reversed(list(enumerate(order)))}
+        for at in range(len(order) - 1, -1, -1) if again else ():
+            v = order[at]
+            if v in wanted or firsts[v] == at:
+                wanted.discard(v)
+                wanted.update(s.reads[v])
+                kept.append(v)
+        return kept[::-1] if again else order
+
+
+def plan(problem, limits):
+    """Plan a problem within a budget by the chain programme.
+
+    Raises
+    ------
+    PlanError
+        When the problem is not chain-like.
+    BudgetError
+        "not found: …" when no plan of this kind fits.
+    """
+    chain = Chain(problem)
+    if chain.least_bytes > limits.budget:
+        bound, _ = memory_bound(problem)
+        raise not_found(problem, limits.budget, bound, chain.least_bytes)
+    return chain.schedule(limits.budget)

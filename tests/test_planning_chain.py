@@ -1,0 +1,223 @@
+"""Chains of unequal steps: the chain programme against all persistent schedules of small chains."""
+
+import random
+from functools import lru_cache
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autodiff.errors import BudgetError, PlanError
+from autodiff.planning import Problem, solve
+from autodiff.planning.chain import Chain
+from autodiff.planning.lifetimes import free_after_last_use
+from autodiff.planning.simulate import simulate
+from planning_problems import random_problems
+from validator import validate
+
+
+def unit_chain(steps, levels=True):
+    """Make the linear training chain of unit nodes: i → i + 1 and i → 2·steps − i."""
+    n = 2 * steps + 1
+    inputs = [[v - 1] if v else [] for v in range(steps + 1)]
+    inputs += [[v - 1, 2 * steps - v] for v in range(steps + 1, n)]
+    level = [int(v > steps) for v in range(n)] if levels else None
+    return Problem([1] * n, [1] * n, inputs, [n - 1], level=level)
+
+
+@pytest.mark.parametrize("levels", [True, False])
+@pytest.mark.parametrize(("steps", "costs"), [(4, [15, 11, 10, 9]), (8, [45, 26, 22, 21, 20, 19])])
+def test_unit_training_chains(steps, levels, costs):
+    chain = Chain(unit_chain(steps, levels))
+    assert chain.least_bytes == 3
+    assert [chain.schedule(3 + i).cost for i in range(len(costs))] == costs
+
+
+class Training:
+    """A random training chain, with what makes up each of its steps.
+
+    Step i makes state i of state i − 1, through an inner value or not; its stage of the sweep reads
+    state i − 1, any of the others, and may make a target of its own.
+    """
+
+    def __init__(self, rng, steps, skips=False):
+        self.steps, self.forward, self.stages = steps, [], []
+        p = self.p = {"nbytes": [], "cost": [], "inputs": [], "inplace": [], "workspace": [],
+                      "level": []}
+
+        def add(inputs, level, over=()):
+            p["inputs"].append(inputs)
+            p["level"].append(level)
+            p["nbytes"].append(p["nbytes"][over[0]] if over else rng.choice((1, 2, 3, 5, 8)))
+            p["inplace"].append(list(over))
+            p["cost"].append(rng.randint(0, 9))
+            p["workspace"].append(rng.choice((0, 0, 0, 2)))
+            return len(p["inputs"]) - 1
+
+        states = []
+        for _ in range(steps):
+            before = states[-1:]
+            nodes = [add(before, 0)] if rng.random() < 0.5 else []
+            read = nodes or before
+            over = read if nodes and rng.random() < 0.5 else ()
+            skipped = before if nodes and skips and rng.random() < 0.5 else ()
+            nodes.append(add([*read, *skipped], 0, over))
+            states.append(nodes[-1])
+            self.forward.append(nodes)
+        gradient, targets = None, []
+        for i in reversed(range(steps)):
+            before = states[i - 1 : i] if i else []
+            stage, carried = [], [] if gradient is None else [gradient]
+            read = [v for v in (*self.forward[i][:-1], *before) if rng.random() < 0.6]
+            # Where it reads state i alone, that is better read by stage i + 1 already.
+            if gradient is None or (set(read) & set(self.forward[i]) and rng.random() < 0.5):
+                read.append(states[i])
+            over = carried if carried and rng.random() < 0.4 else ()
+            stage.append(add([*carried, *read], 1, over))
+            if rng.random() < 0.4:
+                target = add([stage[-1], *(before if rng.random() < 0.7 else ())], 1)
+                targets.append(target)
+                stage.append(target)
+            # As in the model of the literature, each stage reads the state it starts from.
+            over = stage[:1] if rng.random() < 0.5 else ()
+            stage.append(add([stage[0], *before], 1, over))
+            gradient = stage[-1]
+            self.stages.append(stage)
+        self.stages.reverse()
+        self.states = states
+        self.problem = Problem(**p, targets=[gradient, *targets])
+
+    def orders(self):
+        """Enumerate the persistent schedules: all orders of computes that the recursion allows."""
+        reads = [{u for v in stage for u in self.p["inputs"][v]} for stage in self.stages]
+        tapes = [[v for v in nodes if v in reads[i]] for i, nodes in enumerate(self.forward)]
+
+        def tape(i, again):
+            """Compute what stage i reads of step i; its state may have been kept."""
+            wanted = [v for v in tapes[i] if again or v != self.states[i]]
+            nodes = self.forward[i]
+            return nodes[: nodes.index(wanted[-1]) + 1] if wanted else []
+
+        @lru_cache(None)
+        def ways(a, b):
+            if a == b:
+                if b == self.steps - 1:
+                    return [self.forward[b] + self.stages[b]]
+                return [tape(a, again) + self.stages[a] for again in (False, True)]
+            found = [self.forward[a] + rest + self.stages[a] for rest in ways(a + 1, b)]
+            for j in range(a + 1, b + 1):
+                passed = [v for nodes in self.forward[a:j] for v in nodes]
+                found += [passed + right + left for right in ways(j, b) for left in ways(a, j - 1)]
+            return found
+
+        return {tuple(order) for order in ways(0, self.steps - 1)}
+
+    def frontier(self):
+        """Collect (peak, cost) of all persistent schedules, none worse in both than another."""
+        p, points = self.problem, set()
+        for order in self.orders():
+            steps = free_after_last_use(
+                np.array(order, np.int32), p.input_start, p.input_index, p.owner, p.pinned)
+            result = simulate(p, steps)
+            points.add((result.peak_bytes, result.cost))
+        best = []
+        for peak, cost in sorted(points):
+            if not best or cost < best[-1][1]:
+                best.append((peak, cost))
+        return best
+
+
+def check_against_all(seed, steps):
+    training = Training(random.Random(seed), steps)
+    frontier = training.frontier()
+    chain = Chain(training.problem)
+    assert chain.least_bytes <= frontier[0][0]
+    for peak, cost in frontier:
+        plan = chain.schedule(peak)
+        assert validate(training.problem, plan.steps)[:2] == (plan.peak_bytes, plan.cost)
+        assert plan.peak_bytes <= peak
+        assert plan.cost <= cost, (seed, steps, peak)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 10**9), st.integers(2, 5))
+def test_no_persistent_schedule_is_better(seed, steps):
+    check_against_all(seed, steps)
+
+
+@pytest.mark.long
+def test_no_persistent_schedule_of_many_chains_is_better():
+    for seed in range(6000):
+        for steps in (2, 3, 4, 5):
+            check_against_all(seed, steps)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 10**9), st.integers(2, 7))
+def test_no_other_method_is_better(seed, steps):
+    problem = Training(random.Random(seed), steps).problem
+    chain = Chain(problem)
+    for method in ("store", "checkpoint", "recompute"):
+        other = solve(problem, method=method)
+        if other.peak_bytes >= chain.least_bytes:
+            assert chain.schedule(other.peak_bytes).cost <= other.cost
+    store = solve(problem, method="store")
+    assert chain.schedule(store.peak_bytes).cost == store.cost
+    for every in range(1, steps):
+        other = solve(problem, method="checkpoint", every=every)
+        assert chain.schedule(max(chain.least_bytes, other.peak_bytes)).cost <= other.cost
+
+
+def chain_of(problem):
+    """Make the chain of a problem; None where it is not chain-like."""
+    try:
+        return Chain(problem)
+    except PlanError:
+        return None
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 10**9), st.integers(2, 12), st.booleans(), st.integers(0, 100))
+def test_plans_keep_their_budget(seed, steps, skips, percent):
+    problem = Training(random.Random(seed), steps, skips).problem
+    chain = chain_of(problem)
+    if chain is None:
+        assert skips
+        return
+    peak = solve(problem, method="store").peak_bytes
+    budget = chain.least_bytes + max(0, peak - chain.least_bytes) * percent // 100
+    plan = chain.schedule(budget)
+    assert validate(problem, plan.steps)[:2] == (plan.peak_bytes, plan.cost)
+    assert plan.peak_bytes <= budget
+    assert solve(problem, budget, method="chain").lower_bound <= plan.cost
+    if chain.least_bytes <= peak:
+        with pytest.raises(BudgetError, match=r"(not found|impossible): "):
+            solve(problem, chain.least_bytes - 1, method="chain")
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**9), st.integers(2, 4))
+def test_the_best_plan_of_any_kind_is_not_dearer(seed, steps):
+    problem = Training(random.Random(seed), steps).problem
+    chain = Chain(problem)
+    if len(problem) > 25:
+        return
+    for budget in (chain.least_bytes, chain.least_bytes + 3):
+        assert solve(problem, budget, method="exact").cost <= chain.schedule(budget).cost
+
+
+@settings(max_examples=100, deadline=None)
+@given(random_problems(most=14), st.integers(0, 100))
+def test_any_problem_is_planned_or_refused(problem, percent):
+    chain = chain_of(problem)
+    if chain is None:
+        with pytest.raises(PlanError, match="not chain-like"):
+            Chain(problem)
+        return
+    peak = solve(problem, method="store").peak_bytes
+    plan = chain.schedule(chain.least_bytes + max(0, peak - chain.least_bytes) * percent // 100)
+    assert validate(problem, plan.steps)[:2] == (plan.peak_bytes, plan.cost)
+    assert plan.peak_bytes <= max(peak, chain.least_bytes)
+    # What is wanted beside the states is computed once, as in every plan.
+    assert plan.cost >= problem.total_cost
