@@ -23,6 +23,8 @@ ELEMENTS = 64       # of a value
 LARGEST = 2.0       # of a value; whole numbers: LARGEST_WHOLE
 LARGEST_WHOLE = 20
 CLEAR = 0.002       # distance from a kink that rounding cannot cross
+# from -2.7 to 2.7, also evenly between neighbouring integers: multiples of the golden ratio
+SHIFTS = 5.4 * (np.arange(401) * 0.6180339887498949 % 1) - 2.7
 
 # Nodes that functions of the library do not also make on their way to something else: for another
 # node, what depends on it may be more than the program shows.
@@ -47,6 +49,11 @@ class Twin:
     @property
     def value(self):
         return self.u.value
+
+    @property
+    def usable(self):
+        """Whether any step may compute with it: whole and large values are for few."""
+        return not self.whole and np.max(np.abs(self.value)) <= 50
 
     @property
     def shape(self):
@@ -108,7 +115,7 @@ class Built:
 
         None where no twin fits and a leaf need not.
         """
-        found = [t for t in self.pool if t.kind in kinds and not t.whole and fits(t)]
+        found = [t for t in self.pool if t.kind in kinds and fits(t) and t.usable]
         if self.chance(0.08) or not found:
             leaf = self.leaf(self.one_of(*kinds))
             if fits(leaf):
@@ -223,7 +230,7 @@ class Built:
     # ---- what functions need of their operands --------------------------------------------------
 
     def bounded(self, t):
-        """t, scaled down where it has become large or has too many elements."""
+        """t, scaled down, and cut where it has too many elements or axes."""
         if t.size > ELEMENTS:
             shape = (-1, ELEMENTS // 2) if t.size % (ELEMENTS // 2) == 0 else (-1,)
             t = self.apply(np.reshape, ORACLE["reshape"], t, shape=shape, exact=True)
@@ -231,6 +238,10 @@ class Built:
             t = self.adopt(t.x[keep], ORACLE["index"](*keep), t, exact=True)
         if t.ndim > 3:
             t = self.apply(np.reshape, ORACLE["reshape"], t, shape=(t.shape[0], -1), exact=True)
+        return self.scaled(t)
+
+    def scaled(self, t):
+        """t, scaled down where it has become large."""
         largest = np.max(np.abs(t.value.astype(float)))
         if t.kind == "f" and largest > LARGEST:
             return self.times(t, float(2.0 ** -np.ceil(np.log2(largest / LARGEST))))
@@ -245,10 +256,9 @@ class Built:
         """
         if t.exact and not always or np.min(distance(t.value)) > 0.02:
             return t
-        shifts = 0.0137 * np.arange(-200, 201)
-        nearest = [np.min(distance(t.value + shift)) for shift in shifts]
-        assert max(nearest) > CLEAR
-        return self.plus(t, float(shifts[int(np.argmax(nearest))]))
+        nearest = [np.min(distance(t.value + shift)) for shift in SHIFTS]
+        assert max(nearest) > CLEAR, "no shift clears the kinks: the maker must take fewer elements"
+        return self.plus(t, float(SHIFTS[int(np.argmax(nearest))]))
 
     def untied(self, t, axis):
         """t, spread where its two largest or smallest over axes are too near each other."""

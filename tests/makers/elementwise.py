@@ -63,7 +63,8 @@ def quotient(b):
 def whole_quotient(b, row):
     kind = b.one_of("f", "i")
     p = b.pick(kind, lambda t: t.size <= 16) or b.leaf(kind, (2,))
-    q = b.literal(b.one_of(2, -3), p) if b.chance(0.2) else b.nonzero(b.partner(p, kind, 16))
+    q = b.partner(p, kind, 16)
+    q = b.literal(b.one_of(2, -3), p) if b.chance(0.2) else b.nonzero(b.scaled(q))
     if kind == "f":
         divisor = q.value
         p = b.clear(p, lambda values: np.abs(values / divisor - np.round(values / divisor)),

@@ -30,7 +30,7 @@ def reshaped(b):
         axis = int(b.rng.integers(-t.ndim - 1, t.ndim + 1))
         return b.apply(np.expand_dims, ORACLE["expand_dims"], t, axis=axis, exact=True)
     if how == "outer":
-        p, q = (b.pick("ffi", lambda t: t.size <= 8) or b.literal(1.5, t) for _ in range(2))
+        p, q = (b.pick("ffi", lambda t: t.size <= 8) or b.leaf("f", (3,)) for _ in range(2))
         return b.plain("outer", p, q, exact=True)
     divisors = [n for n in (1, 2, 3, 4) if t.size % n == 0]
     shape = b.one_of((-1,), (b.one_of(*divisors), -1), (-1, b.one_of(*divisors)), (t.size, 1))
@@ -112,7 +112,7 @@ def selection(b):
 @makes("concatenate")
 def junction(b):
     t = b.pick("ffib", lambda t: t.size <= 16) or b.leaf("f", ())
-    others = [o for o in b.pool if o.shape == t.shape and not o.whole]
+    others = [o for o in b.pool if o.shape == t.shape and o.usable]
     parts = [t, *(b.one_of(*others) for _ in range(b.one_of(1, 2)))]
     b.rng.shuffle(parts)
     if t.ndim == 0 or b.chance(0.4):
