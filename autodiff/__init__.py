@@ -26,7 +26,8 @@ from autodiff.errors import (
 from autodiff.jacobians import hessian, hvp, jacobian
 from autodiff.ops.user import operation
 from autodiff.planning import Budget, Checkpoint, Recompute, Store, use_policy
-from autodiff.programs import Plan, Program
+from autodiff.plans import Plan
+from autodiff.programs import Program
 from autodiff.testing import check_grads
 from autodiff.transforms import grad, jvp, value_and_grad, vjp
 

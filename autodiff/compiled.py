@@ -9,7 +9,8 @@ import numpy as np
 from autodiff.core.graph import Variable
 from autodiff.errors import ArgumentError, GraphError
 from autodiff.planning import as_policy
-from autodiff.programs import Plan, Program
+from autodiff.plans import Plan
+from autodiff.programs import Program
 from autodiff.tracing import Cache, Trace, graph_of, is_tracing, leaf_kind, variables_of
 from autodiff.transformed import Transformed
 from autodiff.trees import flatten, unflatten

@@ -1,104 +1,21 @@
-"""Programs and their plans: regions, a policy's schedule, addresses, and the run."""
+"""Programs: regions, a policy's schedule, addresses, and the run."""
 
 import threading
-from collections import Counter
 from dataclasses import replace
-from functools import cached_property
 
 from autodiff.core.graph import Graph, Variable
 from autodiff.core.program import Executable
 from autodiff.core.regions import Regions
-from autodiff.errors import GraphError
+from autodiff.errors import BudgetError, GraphError
 from autodiff.planning import Budget, Problem, as_policy, memory_bound
 from autodiff.planning.budget import impossible, not_found
+from autodiff.planning.costbound import ANY_ORDER, certified
 from autodiff.planning.schedule import format_bytes
+from autodiff.plans import Plan
 
 TIGHTENINGS = 12  # schedules tried for one budget, each with fewer live bytes
-
-
-class Plan:
-    """What a program stores, recomputes and holds, known before it runs.
-
-    Attributes
-    ----------
-    steps : sequence of ("compute" | "free", region, option)
-    problem : autodiff.planning.Problem
-        The abstract problem the policy saw: bytes, costs and dependencies of the regions.
-    peak_bytes : int
-        What a run holds beyond the caller's arrays, after allocation: arena, results, captured
-        arrays. The run measures the same number.
-    live_bytes : int
-        What simulating the steps gives: `peak_bytes` without packing, captured arrays included.
-    cost, overhead : int, float
-        Cost of all evaluations, and how much more than evaluating everything once.
-    evaluations : dict
-        Operation name -> how often it is computed.
-
-    `print(plan)` lists the steps by source line.
-    """
-
-    def __init__(self, regions, schedule, executable, policy):
-        self._regions, self._schedule = regions, schedule
-        self.policy = policy
-        self.peak_bytes = executable.peak_bytes
-        self.live_bytes = schedule.peak_bytes + executable.captured_bytes
-        self.arena_bytes = executable.arena_bytes
-        self.result_bytes = executable.block_bytes + executable.small_bytes
-        self.captured_bytes = executable.captured_bytes
-
-    @property
-    def steps(self):
-        return self._schedule.steps
-
-    @property
-    def problem(self):
-        return self._schedule.problem
-
-    @property
-    def cost(self):
-        return self._schedule.cost
-
-    @property
-    def overhead(self):
-        return self._schedule.overhead
-
-    @cached_property
-    def evaluations(self):
-        counts = Counter()
-        for region, count in enumerate(self._schedule.evaluations):
-            if count:
-                counts[self._regions.describe(region)[0]] += int(count)
-        return dict(counts)
-
-    def __repr__(self):
-        return (
-            f"<Plan under {self.policy!r}: {len(self.steps)} steps, "
-            f"peak {format_bytes(self.peak_bytes)}, overhead {100 * self.overhead:.1f} %>")
-
-    def __str__(self):
-        lines = [
-            f"plan under {self.policy!r}",
-            f"  peak      {self.peak_bytes:,} bytes = arena {self.arena_bytes:,} + results "
-            f"{self.result_bytes:,} + captured {self.captured_bytes:,}",
-            f"  live      {self.live_bytes:,} bytes before packing",
-            f"  overhead  {100 * self.overhead:.1f} % of the cost of computing everything once",
-            "",
-            f"{'step':>6}  {'what':<9} {'value':<10} {'operation':<14} {'bytes':>14}  line",
-        ]
-        graph, seen = self._regions.graph, set()
-        shown = self.steps if len(self.steps) <= 400 else self.steps[:200]
-        for number, (action, region, _) in enumerate(shown):
-            name, node = self._regions.describe(region)
-            value = graph[node]
-            what = action if action == "free" else "again" if region in seen else "compute"
-            if action == "compute":
-                seen.add(region)
-            lines.append(
-                f"{number:>6}  {what:<9} {value.name:<10} {name:<14} "
-                f"{int(self.problem.nbytes[region]):>14,}  {value.line}")
-        if len(shown) < len(self.steps):
-            lines.append(f"   ...  {len(self.steps) - len(shown):,} more steps")
-        return "\n".join(lines)
+QUICK = 0.2       # seconds for each schedule of `marginal_overhead`
+LARGEST = 2000    # regions up to which it is looked for
 
 
 def build(graph, inputs, outputs, policy, strides=None):
@@ -120,7 +37,11 @@ def build(graph, inputs, outputs, policy, strides=None):
     else:
         schedule = policy.schedule(problem)
         executable = allocate(schedule)
-    return executable, Plan(regions, schedule, executable, policy)
+
+    def marginal():
+        return marginal_overhead(problem, policy, regions.captured_bytes, allocate)
+
+    return executable, Plan(regions, schedule, executable, policy, marginal)
 
 
 def fit(problem, policy, captured, allocate):
@@ -137,6 +58,9 @@ def fit(problem, policy, captured, allocate):
         executable = allocate(schedule)
         excess = executable.peak_bytes - policy.nbytes
         if excess <= 0:
+            if target < policy.nbytes - captured:   # proven for fewer bytes than may be held
+                schedule = certified(schedule.with_bound(problem.total_cost, ANY_ORDER),
+                                     policy.nbytes - captured)
             return schedule, executable
         target = min(target, schedule.peak_bytes) - excess
     bound = memory_bound(problem)[0] + captured
@@ -144,6 +68,18 @@ def fit(problem, policy, captured, allocate):
         raise impossible(problem, policy.nbytes - captured, bound - captured,
                          memory_bound(problem)[1])
     raise not_found(problem, policy.nbytes, bound, None)
+
+
+def marginal_overhead(problem, policy, captured, allocate):
+    """The overhead of a quick plan within a budget of 10^6 bytes more, None where unknown."""
+    if not isinstance(policy, Budget) or len(problem) > LARGEST:
+        return None
+    larger = replace(policy, nbytes=policy.nbytes + 10**6,
+                     time_limit=min(policy.time_limit, QUICK))
+    try:
+        return fit(problem, larger, captured, allocate)[0].overhead
+    except BudgetError:
+        return None
 
 
 def as_variables(given, what):

@@ -155,16 +155,15 @@ def written(j, nodes, n):
 
 def step_list(program):
     """The steps of a program's plan as lines: "x = sin(w)", "free x"."""
-    nodes = {x.name: x for x in program.graph}
-    lines = str(program.plan).splitlines()
-    first = next(k for k, line in enumerate(lines) if line.startswith("  step")) + 1
-    steps = []
-    for line in lines[first:]:
-        _, action, name, *_ = line.split()
-        x = nodes[name]
-        formula = f"{name} = {x.op.name}({', '.join(u.name for u in x.inputs)})"
-        said = {"compute": formula, "again": f"{formula}   again", "free": f"free {name}"}
-        steps.append(said[action])
+    steps, computed = [], set()
+    for action, region, _ in program.plan.steps:
+        x = program.plan.variable(region)
+        if action == "free":
+            steps.append(f"free {x.name}")
+            continue
+        again = "   again" if x in computed else ""
+        steps.append(f"{x.name} = {x.op.name}({', '.join(u.name for u in x.inputs)}){again}")
+        computed.add(x)
     return steps
 
 

@@ -21,6 +21,8 @@ LAYERS = [
     {"errors", "trees", "textbook"},
     {"core"},
     {"planning", "ops", "listing"},
+    {"explain"},
+    {"plans"},
     {"programs", "transformed"},
     {"tracing"},
     {"compiled", "transforms"},

@@ -1,0 +1,201 @@
+"""A plan: what a program stores, recomputes and holds, known and explained before it runs."""
+
+from collections import Counter
+from functools import cached_property
+
+from autodiff.explain.breakdown import held_at_peak, recomputed_by_line
+from autodiff.explain.text import explain
+from autodiff.planning.schedule import format_bytes
+
+
+class Plan:
+    """What a program stores, recomputes and holds, known before it runs.
+
+    `print(plan)` explains it on a screen; `plan.plot(path)` and `plan.to_html(path)` draw it.
+
+    Attributes
+    ----------
+    policy : policy
+        What was asked for.
+    steps : sequence of ("compute" | "free", region, option)
+        `plan.variable(region)` and `plan.operation(region)` say what a region is.
+    problem : autodiff.planning.Problem
+        The abstract problem the policy saw: bytes, costs and dependencies of the regions.
+    schedule : autodiff.planning.Schedule
+        The steps on that problem, with their simulation.
+    peak_bytes : int
+        What a run holds beyond the caller's arrays, after allocation: arena, results, captured
+        arrays. The run measures the same number.
+    live_bytes : int
+        What simulating the steps gives: `peak_bytes` without packing, captured arrays included.
+    arena_bytes, result_bytes, captured_bytes : int
+        The parts of `peak_bytes`.
+    cost, overhead : int, float
+        Cost of all evaluations, and how much more than evaluating everything once.
+    lower_bound, bound_family, gap : int, str, float
+        The certificate: a proven bound on the cost of the plans of the family, within the same
+        bytes, and how far at most the cost is above it.
+    evaluations : dict
+        Operation name -> how often it is computed.
+    peak_breakdown : tuple of Held
+        What is held at the peak instant, by source line; adds up to `live_bytes`.
+    recomputed : tuple of Recomputed
+        What is evaluated more than once, by source line and operation.
+
+    Examples
+    --------
+    >>> import numpy as np, autodiff as ad
+    >>> plan = ad.plan(ad.grad(lambda x: np.tanh(x).sum()), np.zeros(100))
+    >>> plan.evaluations["tanh"], plan.live_bytes
+    (1, 808)
+    >>> sum(part.nbytes for part in plan.peak_breakdown)
+    808
+    """
+
+    def __init__(self, regions, schedule, executable, policy, marginal=None):
+        self._regions, self._marginal = regions, marginal
+        self.schedule, self.policy = schedule, policy
+        self.peak_bytes = executable.peak_bytes
+        self.live_bytes = schedule.peak_bytes + executable.captured_bytes
+        self.arena_bytes = executable.arena_bytes
+        self.result_bytes = executable.block_bytes + executable.small_bytes
+        self.captured_bytes = executable.captured_bytes
+
+    @property
+    def steps(self):
+        return self.schedule.steps
+
+    @property
+    def problem(self):
+        return self.schedule.problem
+
+    @property
+    def cost(self):
+        return self.schedule.cost
+
+    @property
+    def overhead(self):
+        return self.schedule.overhead
+
+    @property
+    def lower_bound(self):
+        return self.schedule.lower_bound
+
+    @property
+    def bound_family(self):
+        return self.schedule.bound_family
+
+    @property
+    def gap(self):
+        return self.schedule.gap
+
+    def variable(self, region):
+        """Look up the Variable that a region, the second entry of a step, computes.
+
+        A region may also copy a Variable that an operation cannot read as it lies, or that is
+        returned and has no bytes of its own; `operation` is "copy" then.
+
+        Parameters
+        ----------
+        region : int
+
+        Returns
+        -------
+        Variable
+
+        Examples
+        --------
+        >>> import numpy as np, autodiff as ad
+        >>> x = ad.variable("x", 3)
+        >>> plan = ad.Program([x], [np.tanh(x).sum()]).plan
+        >>> [(action, plan.variable(region).op.name) for action, region, _ in plan.steps]
+        [('compute', 'tanh'), ('compute', 'sum'), ('free', 'tanh')]
+        """
+        return self._regions.graph[self._regions.describe(region)[1]]
+
+    def operation(self, region):
+        """Look up the name of the operation that a region computes.
+
+        Examples
+        --------
+        >>> import autodiff as ad
+        >>> x = ad.variable("x", (3, 2))
+        >>> plan = ad.Program([x], [x.T]).plan
+        >>> [plan.operation(region) for _, region, _ in plan.steps]
+        ['copy']
+        """
+        return self._regions.describe(region)[0]
+
+    @property
+    def captured(self):
+        """List the Variables of the captured arrays, which are held throughout."""
+        return [self._regions.graph[node] for node in self._regions.constants]
+
+    @cached_property
+    def evaluations(self):
+        counts = Counter()
+        for region, count in enumerate(self.schedule.evaluations.tolist()):
+            if count:
+                counts[self.operation(region)] += count
+        return dict(counts)
+
+    @cached_property
+    def peak_breakdown(self):
+        return held_at_peak(self)
+
+    @cached_property
+    def recomputed(self):
+        return recomputed_by_line(self)
+
+    @cached_property
+    def one_more_megabyte(self):
+        """Find the overhead that a budget of 10^6 bytes more would have; None without a budget.
+
+        Plans again, for a second at most, when first asked; never more than `overhead`, since
+        this plan fits the larger budget too. None also for programs of thousands of regions.
+        """
+        found = self._marginal() if self._marginal else None
+        return None if found is None else min(found, self.overhead)
+
+    def __repr__(self):
+        return (
+            f"<Plan under {self.policy!r}: {len(self.steps)} steps, "
+            f"peak {format_bytes(self.peak_bytes)}, overhead {100 * self.overhead:.1f} %>")
+
+    def __str__(self):
+        return explain(self)
+
+    def plot(self, path):
+        """Save a picture of the bytes held from the first computation to the last.
+
+        First evaluations and recomputations have two colours; the peak is marked, and a budget.
+        Below, computations stand in the row of their source line. Needs matplotlib, the extra
+        `plots`.
+
+        Parameters
+        ----------
+        path : str or path
+            Its ending says the format: ".png", ".svg", ".pdf".
+
+        Raises
+        ------
+        ImportError
+            Without matplotlib; the message names the extra.
+        """
+        from autodiff.explain.pictures import plot_plan  # matplotlib, for who draws
+
+        plot_plan(self, path)
+
+    def to_html(self, path):
+        """Save the same timeline as one page that needs no other file and no network.
+
+        A pointer on a computation shows value, operation, line, bytes and cost; below are the
+        tables of what the peak is made of and of what is recomputed.
+
+        Parameters
+        ----------
+        path : str or path
+        """
+        from autodiff.explain.page import write_page
+
+        write_page(self, path)

@@ -1,0 +1,157 @@
+"""What a plan says about itself: its peak by line, what it repeats, text, pictures and pages."""
+
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import autodiff as ad
+from autodiff.planning.costbound import cost_bound
+from random_graphs import build, recipes
+
+
+def deep(layers=8, width=16, batch=64):
+    """(function, arguments): value and gradient of a deep MLP."""
+    rng = np.random.default_rng(0)
+    Ws = [rng.standard_normal((width, width)).astype(np.float32) for _ in range(layers)]
+    X = rng.standard_normal((batch, width)).astype(np.float32)
+    y = rng.integers(0, width, batch)
+
+    def cost(Ws, X, y):
+        h = X
+        for W in Ws:
+            h = np.maximum(0, h @ W)
+        return ad.nn.cross_entropy(h, y)
+
+    return ad.value_and_grad(cost), (Ws, X, y)
+
+
+def mixed(x, scale):
+    """A function with workspace, views, captured arrays and values of many sizes."""
+    a = np.tanh(x @ x.T)
+    b = np.exp(a).sum(axis=0) * scale
+    c = (a.T @ x).max(axis=1) + b
+    return (np.sin(c) * np.cos(c) * np.linspace(0, 1, len(b))).sum()
+
+
+def plans():
+    """Plans of several programs under every policy."""
+    f, args = deep()
+    store = ad.plan(f, *args)
+    for policy in ("store", "recompute", "checkpoint", ad.Budget(store.peak_bytes * 3 // 5, 0)):
+        yield ad.plan(f, *args, policy=policy)
+    for policy in ("store", "recompute", "checkpoint"):
+        yield ad.plan(ad.grad(mixed), np.ones((6, 5)), 2.0, policy=policy)
+        yield ad.plan(lambda x: (x, x.T, 3.0), np.ones((2, 3)), policy=policy)
+
+
+ALL = list(plans())
+
+
+def name_of(plan):
+    return f"{type(plan.policy).__name__}-{len(plan.steps)}"
+
+
+@pytest.mark.parametrize("plan", ALL, ids=name_of)
+def test_the_breakdown_adds_up_to_the_live_bytes(plan):
+    parts = plan.peak_breakdown
+    assert sum(part.nbytes for part in parts) == plan.live_bytes
+    assert [part.nbytes for part in parts] == sorted((p.nbytes for p in parts), reverse=True)
+    for part in parts:
+        assert all(x.line == part.line for x in part.values)
+        assert sum(part.operations.values()) == len(part.values)
+        assert (part.what == "workspace"
+                or part.nbytes == sum(x.nbytes for x in part.values))
+    captured = sum(part.nbytes for part in parts if part.what == "captured")
+    assert captured == plan.captured_bytes
+
+
+@settings(max_examples=25)
+@given(recipes(12), st.sampled_from(["store", "recompute", "checkpoint"]))
+def test_the_breakdown_adds_up_on_random_programs(recipe, policy):
+    built = build(recipe)
+    inputs = [x for x, _ in built.leaves]
+    floats = [x for x in inputs if x.dtype.kind == "f"]
+    outputs = [built.z.x, *(ad.gradients(built.z.x, floats) if floats else [])]
+    plan = ad.Program(inputs, outputs, policy=policy).plan
+    assert sum(part.nbytes for part in plan.peak_breakdown) == plan.live_bytes
+    again = plan.schedule.evaluations.sum() - (plan.schedule.evaluations > 0).sum()
+    assert sum(part.again for part in plan.recomputed) == again
+
+
+@pytest.mark.parametrize("plan", ALL, ids=name_of)
+def test_what_is_computed_again_is_counted_by_line_and_operation(plan):
+    computes, again = {}, {}
+    for action, region, _ in plan.steps:
+        if action == "compute":
+            key = plan.variable(region).line, plan.operation(region)
+            if region in computes:
+                again[key] = again.get(key, 0) + 1
+            computes[region] = computes.get(region, 0) + 1
+    assert {(part.line, part.operation): part.again for part in plan.recomputed} == again
+    counts = {}
+    for region, times in computes.items():
+        counts[plan.operation(region)] = counts.get(plan.operation(region), 0) + times
+    assert plan.evaluations == counts
+    extra = sum(part.cost for part in plan.recomputed)
+    assert plan.problem.total_cost + extra == plan.cost
+    assert plan.overhead == pytest.approx(extra / plan.problem.total_cost)
+
+
+def test_lines_are_the_users_own():
+    plan = ad.plan(ad.grad(mixed), np.ones((6, 5)), 2.0)
+    lines = {part.line for part in plan.peak_breakdown}
+    first = mixed.__code__.co_firstlineno
+    assert lines <= {f"test_explain.py:{first + k}" for k in range(2, 6)}
+
+
+def test_regions_are_variables_of_the_graph():
+    x = ad.variable("x", (3, 2))
+    y = np.tanh(x)
+    plan = ad.Program([x], [y.sum(), y.T]).plan
+    found = {plan.variable(region) for _, region, _ in plan.steps}
+    assert y in found
+    assert all(v.graph is x.graph for v in found)
+    assert "copy" in {plan.operation(region) for _, region, _ in plan.steps}
+
+
+def test_text_fits_a_screen_and_says_the_price():
+    f, args = deep(layers=24)
+    budget = ad.plan(f, *args).peak_bytes // 2
+    text = str(ad.plan(f, *args, policy=ad.Budget(budget, time_limit=0)))
+    rows = text.splitlines()
+    assert len(rows) <= 50
+    assert max(map(len, rows)) <= 110
+    assert re.search(r"overhead +\d+\.\d%", text)
+    assert re.search(r"bound .* has less than \d+\.\d%; +gap \d+\.\d%", text)
+    assert re.search(r"one more MB +lowers the overhead to 0\.0%", text)
+    assert re.search(r"held at the peak, step \d+", text)
+    assert re.search(r"\d+ × +\d+\.\d% +test_explain\.py:\d+ +matmul", text)
+    assert re.search(r"\.\.\. +\d+ more steps", text)
+
+
+def test_one_more_megabyte_is_asked_for_under_budgets_only():
+    f, args = deep()
+    store = ad.plan(f, *args)
+    assert store.one_more_megabyte is None
+    assert "one more MB" not in str(store)
+    plan = ad.plan(f, *args, policy=ad.Budget(store.peak_bytes * 3 // 5, time_limit=0))
+    assert 0 < plan.overhead
+    assert plan.one_more_megabyte == 0.0
+    plenty = ad.plan(f, *args, policy="1GB")
+    assert "one more MB" not in str(plenty), "it costs nothing already"
+
+
+def test_the_bound_covers_the_budget_that_was_asked_for():
+    # Packing takes bytes, so that the schedule is made for fewer: a bound proven for those would
+    # exclude plans that the budget allows.
+    f, args = deep()
+    budget = ad.plan(f, *args).peak_bytes * 3 // 5
+    plan = ad.plan(f, *args, policy=ad.Budget(budget, time_limit=0))
+    for family in ("any order", "given first-execution order"):
+        if plan.bound_family == family:
+            assert plan.lower_bound <= cost_bound(
+                plan.problem, budget - plan.captured_bytes, family)
+    assert plan.gap == max(0, plan.cost / plan.lower_bound - 1)
