@@ -24,9 +24,14 @@ HOT = {
     "core/gradients": ["mark"],
     "core/program": ["execute"],
     "core/steps": ["reverse"],
+    "planning/anneal": ["evict", "move", "recompute", "relocate", "run", "take_out"],
+    "planning/greedy": ["choose", "compute", "ensure", "next_use", "price", "walk"],
     "planning/lifetimes": ["last_use", "walk_back"],
     "planning/passes": ["compute", "make", "sweep", "want"],
+    "planning/reorder": ["schedule"],
     "planning/simulator": ["run", "takeover"],
+    "planning/states": ["estimate", "expand", "find", "make_room", "reach", "run"],
+    "planning/timeline": ["insert", "last_use", "life_at", "remove", "undo"],
 }
 
 HEAD = re.compile(r"^( *)cdef (?:inline )?[^=\n]*?(\w+)\(")

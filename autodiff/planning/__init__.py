@@ -8,11 +8,13 @@ from autodiff.planning.actions import replay
 from autodiff.planning.binomial import binomial
 from autodiff.planning.bounds import memory_bound
 from autodiff.planning.costbound import cost_bound
+from autodiff.planning.frontier import Frontier, frontier
 from autodiff.planning.mixed import mixed
 from autodiff.planning.policies import (
     Budget,
     Checkpoint,
     Recompute,
+    Save,
     Store,
     as_policy,
     use_policy,
@@ -26,8 +28,10 @@ from autodiff.planning.solve import solve
 __all__ = [
     "Budget",
     "Checkpoint",
+    "Frontier",
     "Problem",
     "Recompute",
+    "Save",
     "Schedule",
     "Simulation",
     "Steps",
@@ -35,6 +39,7 @@ __all__ = [
     "as_policy",
     "binomial",
     "cost_bound",
+    "frontier",
     "memory_bound",
     "mixed",
     "replay",

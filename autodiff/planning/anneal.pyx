@@ -31,6 +31,7 @@ cdef struct Search:
     int64_t patience        # evictions in one move
     uint64_t random
     double temperature
+    double slack            # bytes by which the peak may rise while over the budget
     int64_t added           # recomputations of the eviction under way
     int64_t highest         # its slot
 
@@ -199,8 +200,9 @@ cdef bint move(Search* s) noexcept nogil:
     cdef double kind = draw(s)
     cdef int64_t evictions = 0, goal = s.budget, highest, before = line.tree.top[1]
     if before > s.budget:
-        goal = before - 1       # first of all downwards
-        kind = 0.9 if kind < 0.5 else 0.6
+        # Downwards, or sideways and somewhat up: to where there is another way down.
+        goal = before - 1 if kind >= 0.5 else before - <int64_t>(log(1 - draw(s)) * s.slack)
+        kind = 0.5 if kind < 0.1 else 0.6 if kind < 0.75 else 0.9
     if kind < 0.55:
         if line.several_count == 0:
             return False
@@ -282,6 +284,7 @@ def anneal(network, order, int64_t budget, int64_t moves, uint64_t seed=0, doubl
     while done < total and (best_peak > budget or best_cost > lower_bound):
         s.line = &timeline.line
         s.temperature = hot * (cold / hot) ** (<double>done / total)
+        s.slack = 0.02 * <double>budget * s.temperature / hot
         s.patience = 12 if best_peak <= budget else 60
         with nogil:
             done += run(&s, POLL)

@@ -65,7 +65,7 @@ class Exact:
         return lowest, bound
 
 
-def plan(problem, limits):
+def plan(problem, limits, incumbents=None):
     """Plan a problem within a budget: a `Schedule` with a proof, or BudgetError."""
     exact = Exact(problem)
     if not exact.fits:
@@ -73,7 +73,7 @@ def plan(problem, limits):
             f"method 'exact' takes at most {MOST_NODES} nodes (views of cost 0 not counted), and "
             f"this problem has {problem.needed.sum()}; 'search' takes any number"
         )
-    incumbents = Incumbents(problem)
+    incumbents = incumbents or Incumbents(problem)
     first, node = incumbents.best(limits.budget)
     below = math.inf if first is None else first.cost
     order, proven = exact.order(limits.budget, below)

@@ -1,9 +1,13 @@
 """First plans: several greedy walks, and the tightest budget at which one of them arrives."""
 
+from functools import cached_property
+
 import numpy as np
 
+from autodiff.errors import PlanError
 from autodiff.planning import checkpoint, recompute, store
 from autodiff.planning.anneal import anneal
+from autodiff.planning.chain import Chain
 from autodiff.planning.greedy import evict
 from autodiff.planning.orders import schedule_of
 from autodiff.planning.reduced import Reduced
@@ -27,6 +31,8 @@ class Incumbents:
     base : list of Schedule
         Store first, then other orders that compute everything once, then checkpoint and recompute
         where there is a level to recompute.
+    chain : Chain or None
+        The chain programme, where the problem is chain-like.
     sequences : list of int64 arrays
         Orders of the reduced problem that compute everything once.
     """
@@ -46,6 +52,13 @@ class Incumbents:
             if len(problem) <= _RECOMPUTED:
                 self.base.append(schedule_of(problem, recompute.order(problem), "recompute"))
 
+    @cached_property
+    def chain(self):
+        try:
+            return Chain(self.problem)
+        except PlanError:
+            return None
+
     def within(self, budget):
         """Make first plans within the budget, cheapest first.
 
@@ -56,6 +69,8 @@ class Incumbents:
             Where the first greedy walk got stuck, in numbers of the problem.
         """
         found = [s for s in self.base if s.peak_bytes <= budget]
+        if self.chain and self.chain.least_bytes <= budget:
+            found.append(self.chain.schedule(budget))
         stuck, network = None, self.reduced.network
         most = _COMPUTES * network.n + 1000
         if not any(s.cost == self.problem.total_cost for s in found):
@@ -93,6 +108,8 @@ class Incumbents:
         most = _COMPUTES * network.n + 1000
         lowest = min(self.base, key=lambda s: (s.peak_bytes, s.cost))
         below = bound - 1       # no plan was found at it
+        if self.chain and self.chain.least_bytes < lowest.peak_bytes:
+            lowest = self.chain.schedule(self.chain.least_bytes)
         for _ in range(_TRIALS):
             if lowest.peak_bytes - below <= 1:
                 break

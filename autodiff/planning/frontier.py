@@ -1,0 +1,184 @@
+"""The frontier: what every budget costs, from the smallest known to the one that costs nothing.
+
+A plan that fits one budget fits every larger one, so plans carry over and the frontier is monotone
+by construction. It is filled coarsely first, then refined where it bends.
+"""
+
+from dataclasses import dataclass, field
+
+from autodiff.errors import BudgetError, PolicyError
+from autodiff.planning import auto
+from autodiff.planning.bounds import memory_bound
+from autodiff.planning.costbound import ANY_ORDER, certified
+from autodiff.planning.exact import Exact
+from autodiff.planning.incumbent import Incumbents
+from autodiff.planning.limits import Limits, check_seed, check_time_limit
+from autodiff.planning.schedule import Schedule, format_bytes
+
+_COARSE = 8     # points before the refinement
+
+
+@dataclass(frozen=True)
+class Point:
+    """One budget and the best plan known for it.
+
+    Attributes
+    ----------
+    budget : int, bytes
+    overhead : float
+        Of the plan's cost over computing everything once.
+    lower_bound : int or float
+        On the cost of any plan within the budget, or any with this order of first executions.
+    gap : float
+        How far at most the cost is from the least.
+    schedule : Schedule
+    """
+
+    budget: int
+    schedule: Schedule = field(repr=False)
+
+    @property
+    def overhead(self):
+        return self.schedule.overhead
+
+    @property
+    def lower_bound(self):
+        return self.schedule.lower_bound
+
+    @property
+    def gap(self):
+        return self.schedule.gap
+
+
+class Frontier(tuple):
+    """Points by ascending budget; the overhead falls, or stays, from each to the next."""
+
+    __slots__ = ()
+
+    def knee(self):
+        """Pick the point farthest below the line from the first point to the last.
+
+        Both axes run from 0 to 1; of a frontier that is flat, the first point.
+        """
+        first, last = self[0], self[-1]
+        width = max(1, last.budget - first.budget)
+        height = (first.overhead - last.overhead) or 1.0
+
+        def below_line(point):
+            across = (point.budget - first.budget) / width
+            return 1 - across - (point.overhead - last.overhead) / height
+
+        return max(self, key=below_line) if first.overhead > last.overhead else first
+
+    def __repr__(self):
+        return f"<Frontier: {len(self)} points>"
+
+    def __str__(self):
+        knee = self.knee()
+        lines = [f"{'budget':>12}  {'overhead':>8}  {'gap':>7}  bound covers"]
+        for point in self:
+            lines.append(
+                f"{format_bytes(point.budget):>12}  {point.overhead:>8.1%}  {point.gap:>7.1%}  "
+                f"{point.schedule.bound_family}{'  <- knee' if point is knee else ''}"
+            )
+        return "\n".join(lines)
+
+
+def frontier(problem, points=24, *, time_limit=4.0, seed=0):
+    """Plan a problem at many budgets.
+
+    Parameters
+    ----------
+    problem : Problem
+    points : int
+        How many budgets, from 2.
+    time_limit : float, seconds
+        Of all searches together; turned into moves as in `solve`.
+    seed : int
+
+    Returns
+    -------
+    Frontier
+        Of at most `points` points; fewer where the smallest known budget and the budget that
+        costs nothing lie close.
+
+    Raises
+    ------
+    PolicyError
+        When an argument is impossible.
+
+    Examples
+    --------
+    >>> from autodiff.planning import Problem, frontier
+    >>> inputs = [[], [0], [1], [2], [3], [4, 2], [5, 1], [6, 0]]
+    >>> found = frontier(Problem([8] * 8, [1] * 8, inputs, [7]))
+    >>> {point.schedule.peak_bytes: point.schedule.cost for point in found}
+    {24: 11, 32: 9, 40: 8}
+    """
+    if isinstance(points, bool) or not isinstance(points, int) or points < 2:
+        raise PolicyError(f"points= is an int of at least 2, not {points!r}")
+    time_limit, seed = check_time_limit(time_limit) / points, check_seed(seed)
+    incumbents, exact = Incumbents(problem), Exact(problem)
+    once = [s for s in incumbents.base if s.cost == problem.total_cost]
+    highest = min(once, key=lambda s: s.peak_bytes)
+    if exact.fits:
+        lowest, _ = exact.smallest(incumbents)
+    else:
+        lowest = incumbents.tightest(memory_bound(problem)[0])
+    plans = {}
+
+    def add(budget):
+        limits = Limits(max(1, budget), time_limit, seed)
+        try:
+            plan = auto.plan(problem, limits, incumbents)
+        except BudgetError:     # the searches that found `lowest` were luckier
+            plan = lowest
+        plans[budget] = plan
+        incumbents.base.append(plan)
+
+    incumbents.base.append(lowest)
+    low, high = lowest.peak_bytes, highest.peak_bytes
+    plans[high] = highest
+    coarse = min(_COARSE, points)
+    for i in range(coarse - 1):
+        add(low + (high - low) * i // (coarse - 1))
+    while len(plans) < points:
+        middle = _where_it_bends(plans)
+        if middle is None:
+            break
+        add(middle)
+    return _monotone(plans)
+
+
+def _where_it_bends(plans):
+    """Find the middle of the two neighbours between which the most is unknown, or None."""
+    budgets = sorted(plans)
+    spans = [
+        ((b - a) * (plans[a].overhead - plans[b].overhead), a, b)
+        for a, b in zip(budgets, budgets[1:], strict=False)
+        if b - a > 1
+    ]
+    if not spans:
+        return None
+    area, a, b = max(spans, key=lambda span: (span[0], span[2] - span[1]))
+    return (a + b) // 2 if area > 0 else None
+
+
+def _monotone(plans):
+    """Give every budget the cheapest plan that fits it, with the bound for that budget."""
+    points, least = [], 0
+    for budget in sorted(plans, reverse=True):
+        own = plans[budget]
+        fitting = [plan for plan in plans.values() if plan.peak_bytes <= budget]
+        best = min(fitting, key=lambda plan: (plan.cost, plan is not own))
+        # A bound proven for a smaller budget says nothing here; that of a larger one holds.
+        if best is not own:
+            best = best.with_bound(best.problem.total_cost, ANY_ORDER)
+        best = certified(best, budget)
+        if best.lower_bound < least:
+            best = best.with_bound(least, ANY_ORDER)
+        if best.bound_family == ANY_ORDER:
+            least = best.lower_bound
+        points.append(Point(budget, best))
+    points.reverse()
+    return Frontier(points)
