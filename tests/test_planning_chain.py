@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autodiff.errors import BudgetError, PlanError
-from autodiff.planning import Problem, solve
+import autodiff as ad
+from autodiff.errors import BudgetError, PlanError, PolicyError
+from autodiff.planning import Checkpoint, Problem, binomial, solve
 from autodiff.planning.chain import Chain
 from autodiff.planning.lifetimes import free_after_last_use
 from autodiff.planning.simulate import simulate
-from planning_problems import random_problems
+from planning_problems import random_problems, sine_chain, sines
 from validator import validate
 
 
@@ -221,3 +222,111 @@ def test_any_problem_is_planned_or_refused(problem, percent):
     assert plan.peak_bytes <= max(peak, chain.least_bytes)
     # What is wanted beside the states is computed once, as in every plan.
     assert plan.cost >= problem.total_cost
+
+
+def test_slots_on_equal_steps_are_binomial():
+    for n in range(2, 25):
+        problem = sine_chain(n)
+        for slots in range(1, 9):
+            plan = solve(problem, method="checkpoint", slots=slots)
+            assert sines(problem, plan) == binomial(n, slots)[0]
+            assert plan.steps == Checkpoint(slots=slots).schedule(problem).steps
+
+
+@pytest.mark.parametrize(("n", "slots"), [(300, 5), (3000, 12)])
+def test_slots_on_long_chains_are_binomial(n, slots):
+    problem = sine_chain(n)
+    plan = Checkpoint(slots=slots).schedule(problem)
+    assert sines(problem, plan) == binomial(n, slots)[0]
+    # In eights: the other states, and four values at hand.
+    assert plan.peak_bytes <= 8 * (slots - 1 + 4)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**9), st.integers(2, 9), st.booleans())
+def test_more_slots_never_cost_more(seed, steps, skips):
+    problem = Training(random.Random(seed), steps, skips).problem
+    if chain_of(problem) is None:
+        return
+    plans = [solve(problem, method="checkpoint", slots=s) for s in range(1, 2 * steps + 3)]
+    for plan in plans:
+        assert validate(problem, plan.steps)[:2] == (plan.peak_bytes, plan.cost)
+    if not skips:
+        assert [p.cost for p in plans] == sorted((p.cost for p in plans), reverse=True)
+        assert solve(problem, method="checkpoint", slots=100).cost == problem.total_cost
+
+
+def branching(steps, tape_bytes):
+    """Make a chain x' = g(x, f(x)) whose stages read f(x) alone."""
+    inputs, nbytes = [], []
+    for _ in range(steps):
+        state = [len(inputs) - 1] if inputs else []
+        inputs += [state, [*state, len(inputs)]]
+        nbytes += [tape_bytes, 8]
+    forward = len(inputs)
+    for i in reversed(range(steps)):
+        inputs.append([2 * i] if len(inputs) == forward else [len(inputs) - 1, 2 * i])
+    n = len(inputs)
+    return Problem(
+        nbytes + [1] * steps, [1] * n, inputs, [n - 1], level=[int(v >= forward) for v in range(n)]
+    )
+
+
+def test_a_slot_holds_a_tape_where_it_is_small():
+    costs = {
+        size: [solve(branching(12, size), method="checkpoint", slots=s).cost for s in range(2, 13)]
+        for size in (8, 80)
+    }
+    assert all(small < large for small, large in zip(costs[8][:-2], costs[80][:-2], strict=True))
+    assert costs[8][-1] == branching(12, 8).total_cost
+
+
+def test_slots_are_checked():
+    problem = sine_chain(5)
+    for slots in (0, -1, 2.5, "3", True):
+        with pytest.raises(PolicyError, match="slots= counts stored states"):
+            Checkpoint(slots=slots)
+        with pytest.raises(PolicyError, match="slots= counts stored states"):
+            solve(problem, method="checkpoint", slots=slots)
+    with pytest.raises(PolicyError, match="not both"):
+        Checkpoint(2, 3)
+    with pytest.raises(PolicyError, match="two ways"):
+        solve(problem, method="checkpoint", every=2, slots=3)
+    with pytest.raises(PolicyError, match="'store' takes no slots="):
+        solve(problem, method="store", slots=3)
+    flat = Problem([1] * 3, [1] * 3, [[], [0], [1]], [2])
+    assert solve(flat, method="checkpoint", slots=1).cost == 3
+    wide = Problem([1] * 3, [1] * 3, [[], [], [0, 1]], [2], level=[0, 0, 1])
+    with pytest.raises(PlanError, match="not chain-like"):
+        solve(wide, method="checkpoint", slots=1)
+
+
+def deep(layers, width, batch):
+    """Make the problem of a deep MLP's gradient, as the library builds it."""
+    weights = [np.zeros((width, width), np.float32) for _ in range(layers)]
+
+    def cost(weights, x):
+        for w in weights:
+            x = np.maximum(x @ w, 0)
+        return (x * x).sum()
+
+    x = np.zeros((batch, width), np.float32)
+    return ad.plan(ad.value_and_grad(cost), weights, x).problem
+
+
+def test_a_deep_network_at_a_third_of_its_bytes():
+    problem = deep(48, 64, 512)
+    store = solve(problem, method="store")
+    chain = Chain(problem)
+    for every in (None, *range(1, 25)):
+        other = solve(problem, method="checkpoint", every=every)
+        plan = chain.schedule(max(other.peak_bytes, chain.least_bytes))
+        assert plan.cost <= other.cost
+        assert validate(problem, plan.steps)[0] <= max(other.peak_bytes, chain.least_bytes)
+    # Bars of the deep MLP of 48 layers, width 512, batch 4096, in its proportions: 413 MB stored.
+    third = solve(problem, store.peak_bytes * 150 // 413, method="chain")
+    assert third.overhead <= 0.25
+    assert chain.least_bytes <= store.peak_bytes * 85 // 413
+    costs = [chain.schedule(store.peak_bytes * p // 100).cost for p in range(20, 101, 4)]
+    assert costs == sorted(costs, reverse=True)
+    assert costs[-1] == store.cost

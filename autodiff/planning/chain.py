@@ -64,41 +64,37 @@ class _Cutting:
 
     def __init__(self, segments):
         self.segments, self.ways = segments, Ways(segments)
-        self.rotor = rotor.Rotor(self.ways.footprints)
+        self.rotor = rotor.Rotor(self.ways.measure())
 
     def order(self, budget):
         """Order the computes of the best plan within a budget (int32)."""
         self.rotor.fill(budget)
-        return self._order(self.rotor.moves()[1])
+        return in_order(self.ways, self.rotor.moves()[1])
 
-    def _order(self, moves):
-        """Turn moves into an order of computes."""
-        s, ways = self.segments, self.ways
-        nodes_of = {
-            rotor.PASS: ways.passing,
-            rotor.TAPE: ways.taping,
-            rotor.BOTH: ways.both,
-            rotor.REST: ways.rest,
-            rotor.STAGE: s.stages,
-        }
-        order = []
-        for kind, i, first in moves:
-            order += s.lower[i] if first else nodes_of[kind][i]
-        return np.array(self._needed(order), np.int32)
 
-    def _needed(self, order):
-        """Leave out what is computed again and not read then: part of a state, as it happens."""
-        s = self.segments
-        again = len(order) - len(set(order))
-        wanted, kept = set(), []
-        firsts = {v: at for at, v in reversed(list(enumerate(order)))}
-        for at in range(len(order) - 1, -1, -1) if again else ():
-            v = order[at]
-            if v in wanted or firsts[v] == at:
-                wanted.discard(v)
-                wanted.update(s.reads[v])
-                kept.append(v)
-        return kept[::-1] if again else order
+def in_order(ways, moves):
+    """Turn moves of the chain programme into an order of computes (int32)."""
+    s = ways.segments
+    nodes_of = {
+        rotor.PASS: ways.passing,
+        rotor.TAPE: ways.taping,
+        rotor.BOTH: ways.both,
+        rotor.REST: ways.rest,
+        rotor.STAGE: s.stages,
+    }
+    order = []
+    for kind, i, first in moves:
+        order += s.lower[i] if first else nodes_of[kind][i]
+    firsts = {v: at for at, v in reversed(list(enumerate(order)))}
+    # What is computed again and not read then, as part of a state, is left out.
+    wanted, kept = set(), []
+    for at in range(len(order) - 1, -1, -1):
+        v = order[at]
+        if v in wanted or firsts[v] == at:
+            wanted.discard(v)
+            wanted.update(s.reads[v])
+            kept.append(v)
+    return np.array(kept[::-1], np.int32)
 
 
 def plan(problem, limits):

@@ -45,7 +45,6 @@ class Ways:
         Per segment, the nodes computed for state i + 1, for the tape, for both.
     rest : list of list of int
         Those for the tape where kept is held already.
-    footprints : Footprints
     """
 
     def __init__(self, segments):
@@ -56,7 +55,6 @@ class Ways:
         owned[s.problem.owner[s.problem.owner >= 0]] = True
         self._solid = (~owned & (s.problem.owner < 0) & ~s.stays & (s.problem.pinned == 0)).tolist()
         self._forward()
-        self._measure()
 
     def _forward(self):
         s = self.segments
@@ -89,7 +87,8 @@ class Ways:
                 taken.update(u for u in reads[v] if not stays[u] and u not in held)
         return [v for v in inner if v in taken]
 
-    def _measure(self):
+    def measure(self):
+        """Measure all ways: `Footprints`."""
         s = self.segments
         count = len(s.lower)
         cost = s.problem.cost.tolist()
@@ -101,7 +100,7 @@ class Ways:
             return np.zeros((*shape, count), dtype)
 
         zero = np.zeros(count)
-        self.footprints = f = Footprints(
+        f = Footprints(
             pass_cost=np.array([total(self.passing), zero], float),
             tape_cost=np.array([total(self.taping), total(self.rest)], float),
             both_cost=np.array([total(self.both), zero], float),
@@ -115,24 +114,25 @@ class Ways:
             shares=table(count, dtype=np.uint8),
             tape_shares=table(2, dtype=np.uint8),
             outside=table(),
-            kept=np.array([self._size(kept) for kept in self.kept], np.int64),
+            kept=np.array([self.size(kept) for kept in self.kept], np.int64),
             has_kept=np.array([bool(kept) for kept in self.kept], np.uint8),
         )
         f.tape_cost[0, -1] = 0      # the last segment's first visit, as every plan has it
         for i in range(count):
-            self._measure_visits(i)
+            self._measure_visits(i, f)
             state = s.states[i]
             for j in range(i + 1, count):
                 rest = state - s.states[j]
-                f.apart[i, j] = self._size(rest)
+                f.apart[i, j] = self.size(rest)
                 if len(rest) == len(state):     # nothing is in both, nor in any later state
                     f.apart[i, j:] = f.apart[i, j]
                     break
                 f.shares[i, j] = 1
-        self._measure_stages()
+        self._measure_stages(f)
+        return f
 
-    def _measure_visits(self, i):
-        s, f = self.segments, self.footprints
+    def _measure_visits(self, i, f):
+        s = self.segments
         state, tape, common = s.states[i], self.tapes[i], self.common[i]
         last = i + 1 == len(s.lower)
         after, strays = (set(), set()) if last else (s.states[i + 1], s.strays[i + 1])
@@ -149,11 +149,11 @@ class Ways:
             begin, way = (state | s.strays[i], s.lower[i]) if last else (state, self.taping[i])
             f.tape_peak[shared, 0, i] = self._peak(way, begin, keep | tape)
             f.tape_peak[shared, 1, i] = self._peak(self.rest[i], state, keep | tape)
-            f.tape_apart[shared, i] = self._size((keep | tape) - after)
+            f.tape_apart[shared, i] = self.size((keep | tape) - after)
             f.tape_shares[shared, i] = bool(keep & after)
 
-    def _measure_stages(self):
-        s, f = self.segments, self.footprints
+    def _measure_stages(self, f):
+        s = self.segments
         last_use = {}
         for v in s.sweep:
             for u in s.reads[v]:
@@ -163,7 +163,7 @@ class Ways:
         ends = s.problem.pinned > 0
         for i in reversed(range(len(s.lower))):
             stage, computed = s.stages[i], set(s.stages[i])
-            f.outside[i] = pinned + self._size(held)
+            f.outside[i] = pinned + self.size(held)
             later = {
                 v for v in held | computed
                 if ends[v] or (v in last_use and last_use[v] not in computed)
@@ -176,10 +176,11 @@ class Ways:
                 if i:
                     end |= self.kept[i - 1]
                 f.stage_peak[shared, 1, i] = pinned + self._peak(stage, begin, end)
-            pinned += self._size(v for v in computed if ends[v])
+            pinned += self.size(v for v in computed if ends[v])
             held = {v for v in later if not ends[v]}
 
-    def _size(self, values):
+    def size(self, values):
+        """Add up the bytes of values that do not stay."""
         return sum(self.nbytes[v] for v in values)
 
     def _peak(self, nodes, begin, end):

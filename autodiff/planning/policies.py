@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from autodiff.errors import PolicyError
+from autodiff.planning.binomial import check_slots
 from autodiff.planning.budget import parse_bytes
 from autodiff.planning.limits import check_seed, check_time_limit
 from autodiff.planning.solve import check_every, solve, unknown
@@ -47,25 +48,43 @@ class Checkpoint:
     ----------
     every : int, optional
         k, from 1; √ of the number of states when not given (at most one extra forward run).
+    slots : int, optional
+        Instead, how many states are held at a time, from 1, the caller's arrays counting as one:
+        placed where least is computed again, on equal steps by the binomial rule (Griewank &
+        Walther 2000). A slot holds a tape as well where that is as small as a state.
 
     Raises
     ------
     PolicyError
-        When `every` is not an int of at least 1.
+        When `every` or `slots` is not an int of at least 1, or both are given.
+    PlanError
+        From planning with `slots`, when the program is not chain-like.
+
+    Examples
+    --------
+    >>> from autodiff.planning import Checkpoint
+    >>> Checkpoint(every=4), Checkpoint(slots=3)
+    (Checkpoint(every=4), Checkpoint(slots=3))
     """
 
     every: int | None = None
+    slots: int | None = None
 
     def __post_init__(self):
         if self.every is not None:
             object.__setattr__(self, "every", check_every(self.every))
+        if self.slots is not None:
+            object.__setattr__(self, "slots", check_slots(self.slots))
+            if self.every is not None:
+                raise PolicyError("Checkpoint takes every= or slots=, not both")
 
     def __repr__(self):
-        return "Checkpoint()" if self.every is None else f"Checkpoint(every={self.every})"
+        given = [(name, getattr(self, name)) for name in ("every", "slots")]
+        return f"Checkpoint({', '.join(f'{name}={k}' for name, k in given if k is not None)})"
 
     def schedule(self, problem):
         """Plan the problem: a `Schedule`."""
-        return solve(problem, method="checkpoint", every=self.every)
+        return solve(problem, method="checkpoint", every=self.every, slots=self.slots)
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ class Segments:
     Raises
     ------
     PlanError
-        When there are fewer than two segments.
+        When everything is one segment, and an empty one at the end.
     """
 
     def __init__(self, problem, light=True, most=MOST_SEGMENTS):
@@ -68,7 +68,7 @@ class Segments:
         self._place = {v: i for i, v in enumerate(nodes)}
         self._measure(nodes)
         cuts = self._cut(nodes, most)
-        if len(cuts) < 2:
+        if len(cuts) < 2 or (cuts[1] == len(nodes) > 1):
             raise PlanError(
                 "the problem is not chain-like: its forward part has no places that all passes "
                 "through and that the sweep comes back to in reverse order"
@@ -137,20 +137,24 @@ class Segments:
                 self._last[u] = place
                 if useful[v]:
                     self._last_useful[u] = place
+        # What the sweep turns round on crosses to the end: a state like all others.
+        turn = next((v for v in reversed(nodes) if useful[v]), None)
+        if turn is not None:
+            self._last_useful[turn] = len(nodes)
 
     def _cut(self, nodes, most):
         """Choose the places where segments begin, ascending from 0."""
         m = len(nodes)
-        change = np.zeros(m + 1, np.int64)
+        change = np.zeros(m + 2, np.int64)
         for v in nodes:
             if self.useful[v] and self._last_useful[v] >= 0:
                 change[self._place[v] + 1] += self.problem.nbytes[v]
                 change[self._last_useful[v] + 1] -= self.problem.nbytes[v]
-        crossing = np.cumsum(change)[:m]        # bytes of the state before each place
-        cuts = self._settle(list(range(m)), crossing)
+        crossing = np.cumsum(change)[: m + 1]    # bytes of the state before each place
+        cuts = self._settle(list(range(m + 1)), crossing)
         if len(cuts) > most:
             # One cut in each stretch of equal cost: the one that fewest bytes cross.
-            passed = np.cumsum(self.problem.cost[nodes] + 1e-12)[cuts]
+            passed = np.cumsum(np.append(self.problem.cost[nodes], 0) + 1e-12)[cuts]
             stretch = np.ceil(passed * (most / passed[-1])).astype(int)
             best = np.lexsort((cuts, crossing[cuts], stretch))
             _, first = np.unique(stretch[best], return_index=True)
@@ -185,8 +189,8 @@ class Segments:
         return used
 
     def _segment_of(self, cuts):
-        """List the segment of each place among the lower nodes."""
-        places = np.arange(len(self._place))
+        """List the segment of each place among the lower nodes, and of the end."""
+        places = np.arange(len(self._place) + 1)
         return (np.searchsorted(cuts, places, side="right") - 1).tolist()
 
     def _stages(self, segment):

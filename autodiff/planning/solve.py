@@ -4,18 +4,24 @@ import difflib
 import operator
 
 from autodiff.errors import PolicyError
-from autodiff.planning import auto, chain, checkpoint, exact, recompute, search, store
+from autodiff.planning import auto, chain, checkpoint, exact, recompute, search, slotted, store
+from autodiff.planning.binomial import check_slots
 from autodiff.planning.bounds import memory_bound
 from autodiff.planning.budget import impossible, not_found, parse_bytes
 from autodiff.planning.costbound import certified
 from autodiff.planning.limits import Limits, check_seed, check_time_limit
 from autodiff.planning.orders import schedule_of
 
-# method -> (function (problem, **options) -> order of computes, the options it takes)
+
+def _checkpoint(problem, every=None, slots=None):
+    return checkpoint.order(problem, every) if slots is None else slotted.order(problem, slots)
+
+
+# method -> function (problem, **options) -> order of computes
 _ORDERS = {
-    "store": (store.order, ()),
-    "recompute": (recompute.order, ()),
-    "checkpoint": (checkpoint.order, ("every",)),
+    "store": store.order,
+    "recompute": recompute.order,
+    "checkpoint": _checkpoint,
 }
 # method -> function (problem, limits) -> Schedule within limits.budget, or BudgetError "not found"
 _PLANNERS = {
@@ -26,7 +32,9 @@ _PLANNERS = {
 }
 
 
-def solve(problem, budget=None, *, method="auto", every=None, time_limit=10.0, seed=0):
+def solve(
+    problem, budget=None, *, method="auto", every=None, slots=None, time_limit=10.0, seed=0
+):
     """Plan a problem, within a budget of bytes where one is given.
 
     Parameters
@@ -43,6 +51,9 @@ def solve(problem, budget=None, *, method="auto", every=None, time_limit=10.0, s
         and "store" without a budget.
     every : int, optional
         The k of "checkpoint", √ of the number of states when not given.
+    slots : int, optional
+        Instead, how many states "checkpoint" holds at a time, the initial one included, placed
+        where least is computed again (PlanError where the problem is not chain-like).
     time_limit : float, seconds
         Of a search; 0 asks for the first plan found.
     seed : int
@@ -75,10 +86,13 @@ def solve(problem, budget=None, *, method="auto", every=None, time_limit=10.0, s
     if method not in _ORDERS | _PLANNERS:
         raise PolicyError(unknown("method", method, [*_ORDERS, *_PLANNERS]))
     options = {}
-    if every is not None:
-        if method != "checkpoint":
-            raise PolicyError(f"method {method!r} takes no every=; 'checkpoint' does")
-        options["every"] = check_every(every)
+    for name, given, check in (("every", every, check_every), ("slots", slots, check_slots)):
+        if given is not None:
+            if method != "checkpoint":
+                raise PolicyError(f"method {method!r} takes no {name}=; 'checkpoint' does")
+            options[name] = check(given)
+    if len(options) > 1:
+        raise PolicyError("every= and slots= are two ways to say how many states are kept")
     if budget is None:
         if method == "auto":
             method = "store"
@@ -101,8 +115,7 @@ def solve(problem, budget=None, *, method="auto", every=None, time_limit=10.0, s
 
 
 def _ordered(problem, method, options):
-    order, _ = _ORDERS[method]
-    return schedule_of(problem, order(problem, **options), method)
+    return schedule_of(problem, _ORDERS[method](problem, **options), method)
 
 
 def check_every(every):
