@@ -20,7 +20,7 @@ from autodiff.planning import (
     solve,
 )
 from autodiff.planning.budget import parse_bytes
-from autodiff.planning.costbound import ANY_ORDER, GIVEN_ORDER
+from autodiff.planning.costbound import ANY_ORDER, GIVEN_ORDER, in_given_order
 from exhaustive import cheapest, least_peak
 from planning_problems import random_problems, real_graph, seeded_problem
 from validator import plain, validate
@@ -191,6 +191,50 @@ def test_bounds_are_below_the_optimum(problem, percent):
     store = solve(problem).peak_bytes
     budget = max(1, least + (store - least) * percent // 100)
     assert problem.total_cost <= cost_bound(problem, budget) <= cheapest(p, budget)
+
+
+def deep_chain(rng, L):
+    """Draw a training chain of L layers, each a large and a cheap node; the sweep reads the cheap.
+
+    What is read again is fed by what is not: the case in which feeders strengthen the bound.
+    """
+    inputs, nbytes, cost = [], [], []
+    for i in range(L):
+        inputs += [[2 * i - 1] if i else [], [2 * i]]
+        size = rng.randint(1, 4)
+        nbytes += [size + rng.choice([0, 0, 1]), size]
+        cost += [rng.randint(5, 20), 1]
+    for i in reversed(range(L)):
+        inputs.append([len(inputs) - 1, 2 * i + 1])
+        nbytes.append(rng.randint(1, 3))
+        cost.append(rng.randint(5, 20))
+    inplace = [[v - 1] if 0 < v < 2 * L and v % 2 and rng.random() < 0.5 else []
+               for v in range(3 * L)]
+    return Problem(nbytes, cost, inputs, [3 * L - 1], inplace=inplace)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_bounds_of_deep_chains_are_below_the_optimum_and_near(seed):
+    rng = random.Random(seed)
+    problem = deep_chain(rng, rng.randint(2, 8))
+    least, _ = smallest_budget(problem)
+    for budget in range(least, solve(problem).peak_bytes):
+        best = solve(problem, budget, method="exact")
+        assert problem.total_cost <= cost_bound(problem, budget) <= best.cost
+        if in_given_order(best):
+            assert cost_bound(problem, budget, GIVEN_ORDER) <= best.cost
+
+
+def test_feeders_make_the_bound_of_a_deep_chain_tight():
+    L = 40
+    inputs = [[v - 1] if v else [] for v in range(2 * L)]
+    inputs += [[2 * L - 1 + i, 2 * (L - i) - 1] for i in range(L)]
+    problem = Problem([8] * 3 * L, [100, 1] * L + [200] * L, inputs, [3 * L - 1])
+    store = solve(problem).peak_bytes
+    for budget in (store * 3 // 4, store // 2):
+        schedule = solve(problem, budget, time_limit=1.0)
+        assert schedule.overhead > 0.05
+        assert schedule.gap < 0.02
 
 
 @pytest.mark.parametrize("name", ["vgg16", "resnet50", "unet"])

@@ -7,6 +7,11 @@ each w; least Σ cost_v x_v over these covers, relaxed to 0 ≤ x ≤ 1, is adde
 Any dual vector y ≥ 0 proves Σ_w need_w y_w − Σ_v max(0, Σ_w a_wv y_w − cost_v), so the bound is
 computed from the solver's y, not taken on trust.
 
+To recompute v, what it reads must be held, or recomputed too. Of an input that nothing else reads,
+and that is no smaller, holding it instead frees nothing: so v stands for itself and all such
+*feeders*, and losing v costs what they cost together, at every w by which none of them is waited
+for or read. At the others it costs v alone: a second variable, no less than the first.
+
 What stands before and after w is known for "any order" from the edges alone (ancestors, and
 inputs of descendants); the "given first-execution order" knows more, and covers fewer plans.
 """
@@ -57,9 +62,30 @@ def cost_bound(problem, budget, family=ANY_ORDER):
     rows = np.flatnonzero(need > 0)
     if not len(rows):
         return total
+    waiting, held, before = waiting[rows], held[rows], made_before[rows]
     fixed = (problem.pinned | problem.once)[nodes] > 0
-    cost = np.where(fixed, np.inf, problem.cost[nodes])
-    extra = _cover(waiting[rows], nbytes, need[rows], cost)
+    # What cannot be evicted makes no cover.
+    free = ~fixed & (nbytes > 0)
+    cost = problem.cost[nodes].astype(float)
+    feeders = _feeders(problem, nodes)
+    # One column per node for itself alone, one for each node with feeders for all of them.
+    heads = np.array([i for i in feeders if free[i]], np.int64)
+    together = np.zeros((len(rows), len(heads)), bool)
+    for k, i in enumerate(heads.tolist()):
+        inner = feeders[i]
+        known = before[:, inner].all(axis=1) & ~(waiting | held)[:, inner].any(axis=1)
+        together[:, k] = waiting[:, i] & known
+    alone = waiting & free
+    alone[:, heads] &= ~together
+    columns = np.flatnonzero(free)
+    more = np.array([cost[feeders[i]].sum() for i in heads.tolist()])
+    extra = _cover(
+        np.hstack([alone[:, columns], together]),
+        np.concatenate([nbytes[columns], nbytes[heads]]),
+        need[rows],
+        np.concatenate([cost[columns], more]),
+        np.searchsorted(columns, heads),
+    )
     if problem.cost.dtype.kind == "f":
         return total + extra * (1 - 1e-9)
     return total + max(0, math.ceil(extra * (1 - 1e-9) - 1e-6))
@@ -140,26 +166,63 @@ def _may_overwrite(problem, nodes):
     ])
 
 
-def _cover(waiting, nbytes, need, cost):
-    """Bound the cheapest covers of all needs: a float, proven up to rounding."""
+def _feeders(problem, nodes):
+    """Collect, for each of `nodes` that has some, the feeders that losing it loses too.
+
+    They are inputs that only it reads, no smaller and free to go, and theirs likewise; none where
+    views are involved. A dict from index to indices among `nodes`.
+    """
+    n = len(problem)
+    owner = np.where(problem.owner >= 0, problem.owner, np.arange(n))
+    needed = problem.needed > 0
+    consumers = np.zeros(n, np.int64)
+    for v in np.flatnonzero(needed).tolist():
+        for u in {int(owner[u]) for u in problem.inputs(v)} - {v}:
+            consumers[u] += 1
+    stays = (problem.pinned | problem.once) > 0
+    seen = np.zeros(n, bool)        # views, and what they are made from
+    seen[problem.owner[problem.owner >= 0]] = True
+    seen |= problem.owner >= 0
+    private = needed & (consumers == 1) & ~stays & ~seen
+    position = np.full(n, -1)
+    position[nodes] = np.arange(len(nodes))
+    found = {}
+    for v in nodes.tolist():
+        inner, stack = [], [v] if not seen[v] else []
+        while stack:
+            x = stack.pop()
+            for u in set(problem.inputs(x)):
+                if private[u] and problem.nbytes[u] >= problem.nbytes[v] > 0:
+                    inner.append(int(position[u]))
+                    stack.append(u)
+        if inner:
+            found[int(position[v])] = inner
+    return found
+
+
+def _cover(waiting, nbytes, need, cost, heads):
+    """Bound the cheapest covers of all needs: a float, proven up to rounding.
+
+    The last columns, one for each of `heads`, add their cost to that of their head's own column,
+    which is no less: x[head] ≥ x[last column].
+    """
     from scipy.optimize import linprog  # 0.2 s, and only plans with budgets pay it
 
-    # What cannot be evicted makes no cover: it is left out, and its needs with it if all fail.
-    free = np.isfinite(cost) & (nbytes > 0)
-    waiting, nbytes, cost = waiting[:, free], nbytes[free], cost[free]
-    most = waiting @ nbytes
-    rows = most >= need
+    rows = np.flatnonzero(waiting @ nbytes >= need)     # all, where any plan exists
     waiting, need = waiting[rows], need[rows]
     if not len(need):
         return 0.0
-    used = waiting.any(axis=0)
-    waiting, nbytes, cost = waiting[:, used], nbytes[used], cost[used]
+    total, many = len(cost), len(heads)
+    follow = np.zeros((many, total))
+    follow[np.arange(many), heads] = 1
+    follow[np.arange(many), np.arange(total - many, total)] = -1
     scale = need.max()
     chosen = np.argsort(need)[::-1][:_ADDED]
     best = 0.0
     for _ in range(_ROUNDS):
         a = np.where(waiting[chosen], np.minimum(nbytes, need[chosen][:, None]), 0) / scale
-        b = need[chosen] / scale
+        a = np.vstack([a, follow])
+        b = np.concatenate([need[chosen] / scale, np.zeros(many)])
         solved = linprog(cost, -a, -b, bounds=(0, 1), method="highs")
         if solved.x is None:
             break
