@@ -1,6 +1,7 @@
 """Search: valid within the budget, deterministic, near the optimum; its parts against slow ones."""
 
 import random
+import signal
 import sys
 
 import numpy as np
@@ -227,3 +228,20 @@ def test_cpsat_never_does_worse_than_the_search_it_begins_with(seed):
     schedule = solve(problem, known - 1, method="cpsat", time_limit=2.0)
     assert validate(problem, schedule.steps)[0] <= known - 1
     assert schedule.cost <= first.cost
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs POSIX timers")
+def test_an_interrupt_ends_the_search_and_leaves_nothing_behind():
+    problem = layered(random.Random(2), 300)
+    budget = between(problem, 45)
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.4)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            for seed in range(1000):
+                solve(problem, budget, method="search", time_limit=30, seed=seed)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    easy = between(problem, 95)
+    assert solve(problem, easy, time_limit=0.2).peak_bytes <= easy

@@ -7,6 +7,7 @@ fits and is cheaper, or dearer by less than chance allows at the temperature; el
 back. Above the budget, outcomes of a lower peak are kept.
 """
 
+from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport exp, log
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
@@ -225,12 +226,12 @@ cdef bint move(Search* s) noexcept nogil:
     return True
 
 
-cdef int64_t run(Search* s, int64_t moves) noexcept nogil:
-    """Make moves; stop early where the cost falls below that of all before. Returns those made."""
+cdef void run(Search* s, int64_t moves) noexcept nogil:
+    """Make so many moves, each kept or taken back."""
     cdef Line* line = s.line
-    cdef int64_t i, peak
+    cdef int64_t peak
     cdef double cost
-    for i in range(moves):
+    for _ in range(moves):
         cost = line.cost
         peak = line.tree.top[1]
         line.changed = 0
@@ -242,7 +243,6 @@ cdef int64_t run(Search* s, int64_t moves) noexcept nogil:
         if draw(s) >= exp((cost - line.cost) / s.temperature):
             undo(line)
     line.changed = 0
-    return moves
 
 
 def anneal(network, order, int64_t budget, int64_t moves, uint64_t seed=0, double lower_bound=0,
@@ -287,7 +287,9 @@ def anneal(network, order, int64_t budget, int64_t moves, uint64_t seed=0, doubl
         s.slack = 0.02 * <double>budget * s.temperature / hot
         s.patience = 12 if best_peak <= budget else 60
         with nogil:
-            done += run(&s, POLL)
+            run(&s, POLL)
+        done += POLL
+        PyErr_CheckSignals()
         since += POLL
         if better(timeline.line.tree.top[1], timeline.line.cost, best_peak, best_cost, budget):
             best_peak, best_cost = timeline.line.tree.top[1], timeline.line.cost

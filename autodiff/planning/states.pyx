@@ -8,6 +8,7 @@ state - the missing targets, and what they need that is not held - costs at leas
 consistent estimate, which grows only where something needed is freed.
 """
 
+from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 
@@ -21,6 +22,7 @@ cdef enum:
     NONE = 1            # all states were looked at
     UNFINISHED = 2      # there are more states than allowed
     NO_MEMORY = 3
+    POLL = 10_000       # states between two looks at interrupts
 
 cdef struct Entry:      # a state in the hash table
     uint64_t key        # held | computed before << 32; 0 with `used` 0: empty
@@ -258,18 +260,15 @@ cdef void expand(Search* s) noexcept nogil:
             make_room(s, held & ~gone, s.reads[v] & ~gone, lacking - s.nbytes[v], 0, v)
 
 
-cdef uint64_t run(Search* s) noexcept nogil:
-    """Search from nothing held; returns the goal's state, s.status says whether there is one."""
+cdef uint64_t run(Search* s, int64_t expansions) noexcept nogil:
+    """Expand so many states, or until s.status says the end; returns the goal's state, or 0."""
     cdef Waiting item
     cdef Entry* entry
-    s.key = 0
-    s.passed = 0
-    item.key, item.estimate, item.missing = 0, 0, 0
-    entry = find(s, 0)
-    entry.used, entry.node = 1, -1
-    s.used = 1
-    s.status = push(s, item)
-    while s.waiting and s.status == FOUND:
+    while expansions and s.status == FOUND:
+        expansions -= 1
+        if s.waiting == 0:
+            s.status = NONE
+            break
         item = pop(s)
         entry = find(s, item.key)
         if entry.closed:
@@ -279,9 +278,17 @@ cdef uint64_t run(Search* s) noexcept nogil:
             return item.key
         s.key, s.passed = item.key, entry.cost
         expand(s)
-    if s.status == FOUND:
-        s.status = NONE
     return 0
+
+
+cdef void begin(Search* s) noexcept nogil:
+    """Begin with nothing held."""
+    cdef Waiting item
+    cdef Entry* entry = find(s, 0)
+    item.key, item.estimate, item.missing = 0, 0, 0
+    entry.used, entry.node = 1, -1
+    s.used = 1
+    s.status = push(s, item)
 
 
 def shortest(problem, reads, over, int64_t budget, below=None, int64_t most=2_000_000):
@@ -306,7 +313,7 @@ def shortest(problem, reads, over, int64_t budget, below=None, int64_t most=2_00
     """
     cdef Search s
     cdef int v, u
-    cdef uint64_t goal
+    cdef uint64_t goal = 0
     cdef Entry* entry
     s.n = <int>len(problem)
     if s.n > NODES:
@@ -345,8 +352,11 @@ def shortest(problem, reads, over, int64_t budget, below=None, int64_t most=2_00
     if s.table == NULL:
         raise MemoryError("no memory for a table of states")
     try:
-        with nogil:
-            goal = run(&s)
+        begin(&s)
+        while goal == 0 and s.status == FOUND:
+            PyErr_CheckSignals()
+            with nogil:
+                goal = run(&s, POLL)
         if s.status == NO_MEMORY:
             raise MemoryError(f"no memory for {s.used:,} states")
         if s.status != FOUND:
