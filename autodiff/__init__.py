@@ -4,8 +4,9 @@ from autodiff import listing, nn, numpy, optim  # noqa: F401  (listing registers
 from autodiff.compiled import compile, plan
 from autodiff.core.arena import release_memory, set_arena_limit
 from autodiff.core.gradients import gradients
-from autodiff.core.graph import Graph, Variable, variable
+from autodiff.core.graph import Graph
 from autodiff.core.kernels import library_bytes
+from autodiff.core.variable import Variable, variable
 from autodiff.errors import (
     ArenaError,
     ArgumentError,
@@ -24,8 +25,9 @@ from autodiff.errors import (
     UnsupportedError,
 )
 from autodiff.jacobians import hessian, hvp, jacobian
+from autodiff.marks import checkpoint, save
 from autodiff.ops.user import operation
-from autodiff.planning import Budget, Checkpoint, Recompute, Store, use_policy
+from autodiff.planning import Budget, Checkpoint, Recompute, Save, Store, use_policy
 from autodiff.plans import Plan
 from autodiff.programs import Program
 from autodiff.testing import check_grads
@@ -52,12 +54,14 @@ __all__ = [
     "PolicyError",
     "Program",
     "Recompute",
+    "Save",
     "ShapeError",
     "Store",
     "UndefinedDerivativeError",
     "UnsupportedError",
     "Variable",
     "check_grads",
+    "checkpoint",
     "compile",
     "grad",
     "gradients",
@@ -72,6 +76,7 @@ __all__ = [
     "optim",
     "plan",
     "release_memory",
+    "save",
     "set_arena_limit",
     "use_policy",
     "value_and_grad",

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.core.graph import Variable
+from autodiff.core.variable import Variable
 from autodiff.errors import ArgumentError, GraphError
 from autodiff.planning import as_policy
 from autodiff.plans import Plan
-from autodiff.programs import Program
+from autodiff.programs import Program, check_names
 from autodiff.tracing import Cache, Trace, graph_of, is_tracing, leaf_kind, variables_of
 from autodiff.transformed import Transformed
 from autodiff.trees import flatten, unflatten
@@ -26,6 +26,7 @@ class Compiled:
                 args, kwargs = trace.take(args, kwargs)
                 leaves, self.structure = flatten(f(*args, **kwargs))
             outputs = variables_of(leaves, trace.graph)
+            check_names(trace.graph, policy)
             self.where = [isinstance(leaf, Variable) for leaf in leaves]
             self.rest = [None if computed else own(leaf)
                          for computed, leaf in zip(self.where, leaves, strict=True)]

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.core.graph import Variable, constant
+from autodiff.core.variable import Variable, constant
 from autodiff.errors import ArgumentError
 from autodiff.ops.movement import reshape
 from autodiff.tracing import positions

@@ -6,7 +6,7 @@ of ten; the listing shows the two ends of a long graph and counts what lies betw
 
 from collections import Counter
 
-from autodiff.core import graph as core
+from autodiff.core.operations import CONSTANT, provide
 
 ENDS = 60                         # rows shown of the beginning and of the end of a long graph
 WIDEST = 60                       # characters of one column
@@ -78,7 +78,7 @@ def unique_names(variables):
 
 
 def _is_literal(x):
-    return x.op is core.CONSTANT and x.shape == ()
+    return x.op is CONSTANT and x.shape == ()
 
 
 def _type(x):
@@ -87,7 +87,7 @@ def _type(x):
 
 def _operation(x, names):
     """`sum(u1; (0,), False)`: the inputs, then the static parameters."""
-    if x.op is core.CONSTANT or not x.inputs:
+    if x.op is CONSTANT or not x.inputs:
         return x.op.name
     inside = ", ".join(names[u] for u in x.inputs)
     if x.attrs:
@@ -143,4 +143,4 @@ def _quoted(text):
     return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
-core.provide(graph_listing=listing, graph_dot=dot)
+provide(graph_listing=listing, graph_dot=dot)

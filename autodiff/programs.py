@@ -3,11 +3,12 @@
 import threading
 from dataclasses import replace
 
-from autodiff.core.graph import Graph, Variable
+from autodiff.core.graph import Graph
 from autodiff.core.program import Executable
 from autodiff.core.regions import Regions
-from autodiff.errors import BudgetError, GraphError
-from autodiff.planning import Budget, Problem, as_policy, memory_bound
+from autodiff.core.variable import Variable
+from autodiff.errors import BudgetError, GraphError, PolicyError
+from autodiff.planning import Budget, Problem, Save, as_policy, memory_bound
 from autodiff.planning.budget import impossible, not_found
 from autodiff.planning.costbound import ANY_ORDER, certified
 from autodiff.planning.schedule import format_bytes
@@ -22,6 +23,7 @@ def build(graph, inputs, outputs, policy, strides=None):
     """Carry outputs through the stages: regions, plan, addresses. Returns (executable, plan)."""
     regions = Regions(graph, outputs, inputs, strides)
     arrays = regions.problem_arrays()
+    arrays["once"] |= regions.holding(saved_nodes(graph, policy))
     problem = Problem.from_arrays(
         **arrays,
         names=lambda region: regions.describe(region)[0],
@@ -42,6 +44,30 @@ def build(graph, inputs, outputs, policy, strides=None):
         return marginal_overhead(problem, policy, regions.captured_bytes, allocate)
 
     return executable, Plan(regions, schedule, executable, policy, marginal)
+
+
+def saved_nodes(graph, policy):
+    """The nodes marked by `ad.save` that a policy keeps: all of them, or those `ad.Save` names."""
+    if isinstance(policy, Save):
+        return {v for v, name in graph.saved.items() if name in policy.names}
+    return set(graph.saved)
+
+
+def check_names(graph, policy):
+    """Raise PolicyError for a name of `ad.Save` that marks nothing in the graph."""
+    known = sorted(set(graph.saved.values()))
+    for name in policy.names if isinstance(policy, Save) else ():
+        if name not in known:
+            marked = f"marked are {', '.join(map(repr, known))}" if known else "no value is marked"
+            raise PolicyError(f"nothing is saved as {name!r}: {marked}; see ad.save")
+
+
+def dropped_nodes(graph, policy, first):
+    """The nodes before `first` whose values a policy or a mark does not let a later sweep read."""
+    kept = saved_nodes(graph, policy)
+    if isinstance(policy, Save):
+        return {v for v in range(first) if v not in kept and graph.can_repeat(v)}
+    return {v for v in graph.calls if v < first and v not in kept}
 
 
 def fit(problem, policy, captured, allocate):

@@ -13,9 +13,10 @@ from contextvars import ContextVar
 
 import numpy as np
 
-from autodiff.core import graph as core
-from autodiff.core.graph import Graph, Variable, argument, constant, current_graph
+from autodiff.core.graph import Graph, current_graph
+from autodiff.core.operations import ARGUMENT, provide
 from autodiff.core.queries import signature, unrun
+from autodiff.core.variable import Variable, argument, constant, here
 from autodiff.errors import (
     ArgumentError,
     ConcretizationError,
@@ -24,7 +25,7 @@ from autodiff.errors import (
     GraphError,
 )
 from autodiff.planning import as_policy
-from autodiff.programs import Program
+from autodiff.programs import Program, check_names
 from autodiff.trees import flatten, paths, unflatten
 
 _open = ContextVar("autodiff.trace", default=None)  # the Trace being written, or None
@@ -132,6 +133,7 @@ class Trace:
         leaves, structure = flatten(tree)
         outputs = variables_of(leaves, self.graph)
         if outputs:
+            check_names(self.graph, self.policy)
             known = self.inputs
             if len(known) < len(self.graph.bindings):        # some values were looked at
                 _, _, known = unrun(outputs, self.graph.bindings)
@@ -266,7 +268,7 @@ def positions(args, argnums):
 
 def evaluate(x):
     """The value of a Variable, as a read-only array; see Variable.value."""
-    while x.op is core.ARGUMENT and x.inputs:            # an alias: the value of what it stands for
+    while x.op is ARGUMENT and x.inputs:            # an alias: the value of what it stands for
         x, = x.inputs
     graph = x.graph
     if x.index in graph.payloads:
@@ -275,7 +277,7 @@ def evaluate(x):
         leaves, alive, known = unrun([x], graph.bindings)
         if leaves:
             raise ConcretizationError(
-                f"the value of {x!r} is looked at{core.here(x)}, but it depends on "
+                f"the value of {x!r} is looked at{here(x)}, but it depends on "
                 f"{leaves[0].name!r}, which has no value here. A symbolic graph and a function "
                 "under ad.compile or ad.plan know shapes only: use np.where or ad.numpy "
                 "functions instead of `if`, run it as an ad.Program, or use ad.grad(f), where "
@@ -296,7 +298,7 @@ def single_value(x, what):
     """The one element of a Variable as a Python number."""
     if x.size != 1:
         raise ArgumentError(
-            f"{what} of {x!r}{core.here(x)}: it has {x.size} elements, only one has a single value")
+            f"{what} of {x!r}{here(x)}: it has {x.size} elements, only one has a single value")
     return evaluate(x).item()
 
 
@@ -305,13 +307,13 @@ def to_float(x):
     number = float(single_value(x, "float()"))
     # The text names no node: Python shows a warning once for each text and line.
     warnings.warn(
-        f"float() takes a value out of the graph{core.here(x)}, and no gradient flows through "
+        f"float() takes a value out of the graph{here(x)}, and no gradient flows through "
         "it. Use np.stack or np.concatenate to collect Variables, and x.value if this is meant",
         GradientWarning, stacklevel=2)
     return number
 
 
-core.provide(
+provide(
     evaluate=evaluate,
     to_bool=lambda x: bool(single_value(x, "the truth value")),
     to_float=to_float,

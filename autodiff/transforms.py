@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from autodiff.core.gradients import gradients, tangents
-from autodiff.core.graph import Variable, argument, constant, current_graph
+from autodiff.core.graph import current_graph
 from autodiff.core.queries import boundary
+from autodiff.core.variable import Variable, argument, constant
 from autodiff.errors import ArgumentError, DTypeError, GraphError, ShapeError
 from autodiff.ops.movement import zeros_of
 from autodiff.planning import as_policy
-from autodiff.programs import Program
+from autodiff.programs import Program, dropped_nodes
 from autodiff.tracing import Trace, fresh_arguments, graph_of, is_tracing, positions, traced
 from autodiff.transformed import Transformed
 from autodiff.trees import flatten, leaves_like, paths, unflatten
@@ -249,7 +250,8 @@ def value_and_pullback(f, args, policy, numbers):
             first = len(trace.graph)
             seeds = [argument(trace.graph, y.shape, y.dtype, "cotangent") for y in outputs]
             grads, grads_structure = flatten(pulled_back(outputs, groups, seeds))
-            kept = boundary(grads, first) if grads else []
+            dropped = dropped_nodes(trace.graph, policy, first)
+            kept = boundary(grads, first, dropped) if grads else []
             results = trace.run(outputs + kept)
         values, residuals = results[:len(outputs)], results[len(outputs):]
         program = Program(kept + seeds, grads, policy) if grads else None

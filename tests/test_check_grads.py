@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import autodiff as ad
-from autodiff.core.graph import operation
+from autodiff.core.operations import operation
 from autodiff.numpy import exp, sin, tanh
 from transform_cases import PARAMS, X, Y, cubes, network, rosenbrock
 

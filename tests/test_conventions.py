@@ -6,7 +6,7 @@ import pytest
 import autodiff as ad
 from autodiff import numpy as anp
 from autodiff.core.gradients import tangents
-from autodiff.core.graph import all_operations
+from autodiff.core.operations import all_operations
 from autodiff.errors import UndefinedDerivativeError
 from autodiff.ops.conventions import CONVENTIONS
 

@@ -10,7 +10,7 @@ import pytest
 import autodiff as ad
 from autodiff import numpy as anp
 from autodiff.core.elementwise import run_loop
-from autodiff.core.graph import all_operations, operation
+from autodiff.core.operations import all_operations, operation
 from autodiff.errors import DTypeError, GraphError
 from autodiff.ops import elementwise as rows
 

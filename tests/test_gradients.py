@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import autodiff as ad
 from autodiff import textbook as tb
-from autodiff.core.graph import operation
+from autodiff.core.operations import operation
 from autodiff.numpy import cos, exp, maximum, relu, sin, tanh
 
 RNG = np.random.default_rng(0)

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import autodiff as ad
-from autodiff.core.graph import argument, constant, node, operation
+from autodiff.core.operations import operation
+from autodiff.core.variable import argument, constant, node
 
 DTYPES = [np.bool_, np.int8, np.int32, np.int64, np.uint16, np.float32, np.float64]
 

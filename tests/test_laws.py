@@ -7,7 +7,7 @@ import pytest
 
 import autodiff as ad
 from autodiff.core.gradients import tangents
-from autodiff.core.graph import all_operations
+from autodiff.core.operations import all_operations
 from autodiff.errors import AutodiffError, UndefinedDerivativeError
 from autodiff.ops.user import UserOperation
 from autodiff.planning import Checkpoint, Recompute, Store

@@ -28,6 +28,9 @@ def random_graph(rng, n):
         sorted({rng.randrange(max(0, v - 6), v) for _ in range(rng.randint(1, 3))}) if v else []
         for v in range(n)
     ]
+    if n % 2:       # the second half reads the first in reverse, as a sweep does
+        for v in range(n // 2 + 1, n):
+            inputs[v] = sorted({v - 1, n - 1 - v, *inputs[v][1:]})
     nbytes = [rng.randint(1, 12) for _ in range(n)]
     return Problem(
         nbytes,
@@ -68,20 +71,10 @@ def test_exact_is_the_exhaustive_optimum(problem, percent):
         assert least - 1 < caught.value.bound <= least
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_auto_is_the_exhaustive_optimum_on_graphs(seed):
-    rng = random.Random(seed)
-    compare_with_exhaustive(random_graph(rng, rng.randint(6, 10)), rng)
-
-
-@pytest.mark.long
 @pytest.mark.parametrize("seed", range(200))
-def test_auto_is_the_exhaustive_optimum_on_200_graphs(seed):
+def test_auto_is_the_exhaustive_optimum_on_graphs(seed):
     rng = random.Random(1000 + seed)
-    compare_with_exhaustive(random_graph(rng, rng.randint(8, 14)), rng)
-
-
-def compare_with_exhaustive(problem, rng):
+    problem = random_graph(rng, rng.randint(8, 14))
     p = plain(problem)
     least = least_peak(p)
     assert smallest_budget(problem) == (least, least)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import autodiff as ad
 from autodiff import textbook
 from autodiff.core.gradients import tangents
-from autodiff.core.graph import all_operations
+from autodiff.core.operations import all_operations
 from autodiff.planning import Checkpoint, Recompute, Store
 from random_graphs import build, recipes
 from validator import validate

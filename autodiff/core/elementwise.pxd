@@ -2,7 +2,8 @@
 
 from libc.stdint cimport int32_t
 
-from .graph cimport Graph, Operation
+from .graph cimport Graph
+from .operations cimport Operation
 
 
 cdef class Elementwise(Operation):

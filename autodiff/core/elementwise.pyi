@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from typing_extensions import disjoint_base
 
-from autodiff.core.graph import Operation, Variable
+from autodiff.core.operations import Operation
+from autodiff.core.variable import Variable
 
 @disjoint_base
 class Elementwise(Operation):

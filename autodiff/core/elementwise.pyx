@@ -10,7 +10,9 @@ from libc.stdint cimport int32_t
 
 from ..errors import DTypeError, GraphError, ShapeError
 
-from .graph cimport FLAG_WEAK, Graph, Operation, Variable, dtype_number, type_dtypes
+from .graph cimport FLAG_WEAK, Graph
+from .operations cimport Operation, dtype_number, type_dtypes
+from .variable cimport Variable
 from .kernels cimport PyUFuncGenericFunction, find_loop, npy_intp
 
 cdef enum:

@@ -5,7 +5,7 @@ from typing import Any, final, overload
 
 from numpy.typing import ArrayLike
 
-from autodiff.core.graph import Variable
+from autodiff.core.variable import Variable
 
 @final
 class Sweep: ...

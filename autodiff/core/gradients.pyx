@@ -13,16 +13,9 @@ from libc.stdint cimport int8_t, int32_t
 from ..errors import DTypeError, GraphError, ShapeError, UndefinedDerivativeError
 
 from .elementwise cimport cast
-from .graph cimport (
-    UNDEFINED,
-    ZERO,
-    Graph,
-    Operation,
-    Variable,
-    functions,
-    operations,
-    type_dtypes,
-)
+from .graph cimport Graph
+from .operations cimport UNDEFINED, ZERO, Operation, functions, operations, type_dtypes
+from .variable cimport Variable
 
 cdef extern from *:
     int AUTODIFF_DEBUG            # 1 in the debug build

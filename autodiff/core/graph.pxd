@@ -2,13 +2,11 @@
 
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t
 
+from .operations cimport Operation
+from .variable cimport Variable
+
 cdef enum:
     FLAG_WEAK = 1                 # a Python scalar's dtype: gives way to any other (NEP 50)
-
-cdef enum Derivative:
-    ZERO = 0                      # carries nothing back: index, mask, sign, floor
-    RULE = 1                      # bprop gives the vector-Jacobian product
-    UNDEFINED = 2                 # a gradient that arrives here is an error
 
 
 cdef struct Node:
@@ -31,17 +29,6 @@ cdef struct Edge:
     int32_t next                  # the next older edge that reads the same source, or -1
 
 
-cdef class Operation:
-    cdef readonly str name
-    cdef readonly int index       # its place in the table of operations
-    cdef readonly str effect      # "pure", "counter" or "callback"
-    cdef readonly bint merges     # equal nodes are one
-    cdef readonly bint views      # its result may be a view of its input
-    cdef readonly bytes derivative  # Derivative by argument position; the last one repeats
-    cdef object binary(self, object a, object b)
-    cdef int derivative_at(self, int position) noexcept
-
-
 cdef class Graph:
     cdef Node* nodes
     cdef int32_t* sources         # by edge: the node read; the inputs of a node stand together
@@ -62,6 +49,8 @@ cdef class Graph:
     cdef readonly dict payloads   # constant node -> its captured array
     cdef dict literals            # (type, scalar, dtype) -> its constant node
     cdef dict captures            # id of a captured array -> its constant node
+    cdef readonly dict calls      # node -> number of the `ad.checkpoint` call that made it
+    cdef readonly dict saved      # node -> name given to it by `ad.save`
     cdef public dict bindings     # argument node -> array, while its trace is open
     cdef public int base_level    # level of the nodes made now
     cdef int32_t sweep_code, sweep_lasti  # in a sweep: the line of the node differentiated
@@ -81,15 +70,5 @@ cdef class Graph:
     cdef int32_t capture(self, object array) except -1
 
 
-cdef class Variable:
-    cdef readonly Graph graph
-    cdef readonly int index
-    cdef object __weakref__
-
-
-cdef list operations
-cdef dict functions
-cpdef int dtype_number(object dtype, str what) except -1
-cdef object type_dtypes
 cpdef Graph current_graph()
-cdef object source_line(Graph graph, int32_t code, int32_t lasti)
+cdef int resize(void** p, size_t nbytes) except -1

@@ -22,7 +22,8 @@ from ..errors import ArenaError, ArgumentError, DTypeError, IndexRangeError, Sha
 from .allocate import place
 from .arena cimport Arena, lease
 from .elementwise cimport Elementwise
-from .graph cimport Operation, Variable, operations, type_dtypes
+from .operations cimport Operation, operations, type_dtypes
+from .variable cimport Variable
 from .kernels cimport (
     INTERRUPTED,
     OK,

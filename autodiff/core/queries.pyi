@@ -2,12 +2,14 @@
 
 from typing import Any
 
-from autodiff.core.graph import Variable
+from autodiff.core.variable import Variable
 
 def signature(
     inputs: list[Variable], outputs: list[Variable]
 ) -> tuple[tuple[Any, ...], list[int]]: ...
-def boundary(outputs: list[Variable], first: int) -> list[Variable]: ...
+def boundary(
+    outputs: list[Variable], first: int, dropped: set[int] | None = None
+) -> list[Variable]: ...
 def unrun(
     outputs: list[Variable], run: dict[int, Any]
 ) -> tuple[list[Variable], list[Variable], list[Variable]]: ...

@@ -6,7 +6,9 @@ from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stdint cimport int8_t, int32_t, int64_t
 
 from .elementwise cimport Elementwise
-from .graph cimport Graph, Node, Operation, Variable, operations
+from .graph cimport Graph, Node
+from .operations cimport Operation, operations
+from .variable cimport Variable
 
 cdef enum:
     CUT = 2                       # an input: its own inputs are not looked at
@@ -69,7 +71,8 @@ def signature(list inputs, list outputs):
     """A key that is equal for programs that compute the same, and their constant nodes in order.
 
     It holds operations, wiring, levels, shapes, dtypes and attributes; captured arrays and
-    literals are left out, so that a learning rate does not make another program. Of operations
+    literals are left out, so that a learning rate does not make another program; marks are part of
+    it, for they change what is stored. Of operations
     that can fail while running it holds the user's line, which the error will name; codes are
     known by their address, and a program keeps its graph and so its codes alive.
     """
@@ -80,7 +83,8 @@ def signature(list inputs, list outputs):
     cdef int32_t* local = <int32_t*> PyMem_Calloc(last + 1, sizeof(int32_t))
     cdef Node* node
     cdef Operation op
-    cdef dict shapes = {}, attrs = {}, codes = {}
+    cdef dict shapes = {}, attrs = {}, codes = {}, calls = {}
+    cdef list marked = []
     cdef list constants = [], stream = []
     try:
         if local == NULL:
@@ -124,6 +128,10 @@ def signature(list inputs, list outputs):
             for j in range(node.n_inputs):
                 stream.append(local[graph.sources[node.first_edge + j]])
             local[v] = count
+            if graph.calls and v in graph.calls:
+                marked.append((count, calls.setdefault(graph.calls[v], len(calls))))
+            if graph.saved and v in graph.saved:
+                marked.append((count, graph.saved[v]))
             count += 1
         stream.append(-3)
         for x in outputs:
@@ -131,13 +139,15 @@ def signature(list inputs, list outputs):
     finally:
         PyMem_Free(marks)
         PyMem_Free(local)
-    return (array("i", stream).tobytes(), tuple(shapes), tuple(attrs), tuple(codes)), constants
+    key = (array("i", stream).tobytes(), tuple(shapes), tuple(attrs), tuple(codes), tuple(marked))
+    return key, constants
 
 
-def boundary(list outputs, int32_t first):
+def boundary(list outputs, int32_t first, set dropped=None):
     """The nodes before `first` that are read by ancestors of `outputs` from `first` on.
 
-    What a backward pass, made of the nodes from `first` on, reads of the forward pass.
+    What a backward pass, made of the nodes from `first` on, reads of the forward pass. In the
+    place of `dropped` nodes stands what they are computed from.
     """
     cdef Graph graph = (<Variable> outputs[0]).graph
     cdef int32_t last = max([(<Variable> x).index for x in outputs])
@@ -145,6 +155,7 @@ def boundary(list outputs, int32_t first):
     cdef int8_t* marks = needed_nodes(outputs, [], last, &lowest)
     cdef Node* node
     cdef dict found = {}
+    cdef list pending
     try:
         for v in range(first, last + 1):
             if marks[v]:
@@ -158,6 +169,19 @@ def boundary(list outputs, int32_t first):
                 found[(<Variable> x).index] = None
     finally:
         PyMem_Free(marks)
+    pending = [v for v in found if v in dropped] if dropped else []
+    seen = set(found)
+    while pending:
+        v = pending.pop()
+        del found[v]
+        node = &graph.nodes[v]
+        for j in range(node.n_inputs):
+            source = graph.sources[node.first_edge + j]
+            if source not in seen:
+                seen.add(source)
+                found[source] = None
+                if source in dropped:
+                    pending.append(source)
     constant = "constant"
     return [graph.handle(v) for v in sorted(found)
             if (<Operation> operations[graph.nodes[v].op]).name != constant]

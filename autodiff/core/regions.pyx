@@ -13,7 +13,9 @@ from libc.stdint cimport int8_t, int32_t, int64_t
 from ..errors import GraphError
 
 from .elementwise cimport Elementwise
-from .graph cimport Graph, Node, Operation, Variable, operations, type_dtypes
+from .graph cimport Graph, Node
+from .operations cimport Operation, operations, type_dtypes
+from .variable cimport Variable
 from .kernels cimport blas_reads
 
 cdef extern from *:
@@ -358,10 +360,30 @@ cdef class Regions:
             istart_[k + 1] = n_inplace
         targets = np.array([self.values[value].slot for value in self.outputs], np.int64)
         return {"nbytes": nbytes, "cost": cost, "workspace": workspace, "level": level,
-                "once": once, "input_start": input_start,
+                "once": once, "drop": self.calls(), "input_start": input_start,
                 "input_index": input_index[:n_edges].copy(), "inplace_start": inplace_start,
                 "inplace_index": inplace_index[:n_inplace].copy(), "after_start": after_start,
                 "after_index": np.array(after, np.int64), "targets": targets}
+
+    def calls(self):
+        """By region, the number of the marked call that made its node; 0 for none."""
+        cdef int32_t k, value
+        found = np.zeros(len(self.regions), np.int64)
+        if self.graph.calls:
+            for k, value in enumerate(self.regions):
+                found[k] = self.graph.calls.get(self.values[value].node, 0)
+        return found
+
+    def holding(self, nodes):
+        """By region, whether it holds the bytes of one of these graph nodes, or of a view of it."""
+        cdef int32_t k
+        cdef Value* x
+        found = np.zeros(len(self.regions), np.uint8)
+        for k in range(self.n_values if nodes else 0):
+            x = &self.values[k]
+            if x.base == BUFFER and x.node in nodes and x.op == self.graph.nodes[x.node].op:
+                found[self.values[x.root].slot] = 1
+        return found
 
     cdef bint may_overwrite(self, int32_t value, int32_t source) noexcept:
         """Whether an elementwise result may take the place of `source`.

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from autodiff.core.graph import Variable
+from autodiff.core.variable import Variable
 
 
 class Held(NamedTuple):

@@ -35,7 +35,7 @@ from numpy import (
 )
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from autodiff.core.graph import Variable
+from autodiff.core.variable import Variable
 
 __all__ = [
     "abs",

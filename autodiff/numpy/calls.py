@@ -10,8 +10,7 @@ import sys
 
 import numpy as np
 
-from autodiff.core import graph
-from autodiff.core.graph import Variable
+from autodiff.core.variable import Variable, here
 from autodiff.errors import UnsupportedError
 from autodiff.ops.elementwise import astype
 
@@ -137,7 +136,7 @@ def line_of(*trees):
     while pending:
         x = pending.pop()
         if isinstance(x, Variable):
-            return graph.here(x)
+            return here(x)
         if isinstance(x, dict):
             pending += x.values()
         elif isinstance(x, (list, tuple)):

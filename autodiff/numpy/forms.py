@@ -6,8 +6,7 @@ is involved but those that move elements, because nothing here depends on the nu
 
 import numpy as np
 
-from autodiff.core import graph
-from autodiff.core.graph import Variable, constant
+from autodiff.core.variable import Variable, constant, here
 from autodiff.errors import ShapeError
 from autodiff.ops.elementwise import astype
 from autodiff.ops.movement import broadcast_to, normal_axis, reshape
@@ -71,7 +70,7 @@ def full_like(a, fill_value, dtype=None, shape=None):
     else:
         x = constant(a.graph, np.asarray(fill_value).astype(dtype))
     if x.ndim > len(np.broadcast_shapes(shape)):
-        raise ShapeError(f"full_like: shape {x.shape} does not fill {shape}{graph.here(x)}")
+        raise ShapeError(f"full_like: shape {x.shape} does not fill {shape}{here(x)}")
     return broadcast_to(x, shape)
 
 

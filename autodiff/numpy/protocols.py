@@ -8,7 +8,7 @@ graph, where a gradient would be lost.
 
 import numpy as np
 
-from autodiff.core import graph
+from autodiff.core.operations import provide
 from autodiff.errors import UnsupportedError
 from autodiff.numpy.calls import PARAMETERS, Call, line_of, refuse_option
 from autodiff.numpy.forms import FORMS
@@ -123,4 +123,4 @@ def unknown(name, inputs, keywords):
         f"autodiff has no rule for {name}{line_of(inputs, keywords)}: {advice}")
 
 
-graph.provide(array_ufunc=array_ufunc, array_function=array_function)
+provide(array_ufunc=array_ufunc, array_function=array_function)

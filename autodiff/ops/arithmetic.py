@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from autodiff.core import graph
+from autodiff.core.operations import provide
+from autodiff.core.variable import set_operator
 from autodiff.ops.table import Elementwise, literal
 
 add = Elementwise("add", np.add, lambda g, y, a, b: g, lambda g, y, a, b: g, doc="y = a + b")
@@ -35,5 +36,5 @@ sign = Elementwise("sign", np.sign, None, doc="y = -1, 0 or 1, the sign of x; ca
 floor = Elementwise("floor", np.floor, None, doc="y = largest integer <= x; carries zero")
 
 for _row in (add, subtract, multiply, divide, floor_divide, remainder):
-    graph.set_operator(_row.name, _row)
-graph.provide(add=add, negative=negative, abs=abs)
+    set_operator(_row.name, _row)
+provide(add=add, negative=negative, abs=abs)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from autodiff.core import graph
+from autodiff.core.variable import set_operator
 from autodiff.ops.table import Elementwise, common
 
 
@@ -28,4 +28,4 @@ logical_or = _condition(np.logical_or, 2, "a or b, each as != 0", _one_dtype)
 logical_not = _condition(np.logical_not, 1, "x == 0")
 
 for _row in (less, less_equal, equal, not_equal, greater, greater_equal):
-    graph.set_operator(_row.name, _row)
+    set_operator(_row.name, _row)

@@ -3,8 +3,9 @@
 import numpy as np
 
 from autodiff.core import elementwise as core
-from autodiff.core import graph, regions
-from autodiff.core.graph import Variable
+from autodiff.core import regions
+from autodiff.core.operations import dtype_number, provide
+from autodiff.core.variable import Variable, node
 from autodiff.ops.table import UNDEFINED, Elementwise
 
 
@@ -65,13 +66,13 @@ def astype(x, dtype):
     dtype = np.dtype(dtype)
     if not isinstance(x, Variable):
         return np.asarray(x).astype(dtype)
-    graph.dtype_number(dtype, "astype")
+    dtype_number(dtype, "astype")
     if x.dtype == dtype and not x.weak:
         return x
     op = cast
     if x.dtype.kind == "f" and dtype.kind != "f":
         op = to_boolean if dtype.kind == "b" else to_integer
-    return graph.node(op, [x], x.shape, dtype)
+    return node(op, [x], x.shape, dtype)
 
 
-graph.provide(astype=astype)
+provide(astype=astype)

@@ -6,8 +6,7 @@ together; negative places count from the end. Places are checked when the progra
 
 import numpy as np
 
-from autodiff.core import graph
-from autodiff.core.graph import Variable, constant
+from autodiff.core.variable import Variable, constant, here
 from autodiff.errors import IndexingError, IndexRangeError
 from autodiff.ops.elementwise import astype
 from autodiff.ops.movement import transpose
@@ -57,7 +56,7 @@ def check_range(x, low, high, extent, axis):
     if not (-extent <= low and high < extent):
         wrong = high if high >= extent else low
         raise IndexRangeError(
-            f"indexing: {wrong} is out of bounds for axis {axis} with size {extent}{graph.here(x)}")
+            f"indexing: {wrong} is out of bounds for axis {axis} with size {extent}{here(x)}")
 
 
 def scatter_add(x, shape, lead, indices):
@@ -81,4 +80,4 @@ def _broadcast(x, indices):
         shapes = " and ".join(str(i.shape) for i in indices)
         raise IndexingError(
             f"indexing: index arrays of shapes {shapes} cannot be broadcast together"
-            f"{graph.here(x)}") from None
+            f"{here(x)}") from None

@@ -9,8 +9,8 @@ import math
 
 import numpy as np
 
-from autodiff.core import graph
-from autodiff.core.graph import Variable, constant
+from autodiff.core.operations import provide
+from autodiff.core.variable import Variable, constant, here
 from autodiff.errors import ArgumentError, DTypeError, IndexingError
 from autodiff.ops.elementwise import astype
 from autodiff.ops.gathering import INT64, check_range, gather_along
@@ -45,7 +45,7 @@ def _read(x, item):
         return array
     if array.dtype.kind not in "iu":
         raise IndexingError(
-            f"indexing: {item!r} cannot index shape {x.shape}{graph.here(x)}: only integers, "
+            f"indexing: {item!r} cannot index shape {x.shape}{here(x)}: only integers, "
             "slices, ..., None, and arrays of integers or booleans can")
     return int(array) if array.ndim == 0 else array.astype(INT64, copy=False)
 
@@ -65,11 +65,11 @@ def _expand(x, items):
     """The items with full slices for the axes that the ellipsis, or the end, leaves out."""
     places = [k for k, item in enumerate(items) if item is Ellipsis]
     if len(places) > 1:
-        raise IndexingError(f"indexing: more than one ellipsis (...){graph.here(x)}")
+        raise IndexingError(f"indexing: more than one ellipsis (...){here(x)}")
     missing = x.ndim - sum(map(_axes_read, items))
     if missing < 0:
         raise IndexingError(
-            f"indexing: {x.ndim - missing} indices are too many for shape {x.shape}{graph.here(x)}")
+            f"indexing: {x.ndim - missing} indices are too many for shape {x.shape}{here(x)}")
     at = places[0] + 1 if places else len(items)
     return [*items[:at], *[slice(None)] * missing, *items[at:]]
 
@@ -79,7 +79,7 @@ def _check_mask(x, mask, extents):
     if mask.shape != extents and mask.shape != (0,):
         raise IndexingError(
             f"indexing: a mask of shape {mask.shape} does not fit the extents {extents} of shape "
-            f"{x.shape}{graph.here(x)}")
+            f"{x.shape}{here(x)}")
 
 
 def getitem(x, index):
@@ -186,15 +186,15 @@ def take(x, indices, axis=None, mode="raise"):
     if mode != "raise":
         raise ArgumentError(
             f"take: mode {mode!r} is not supported; bring the indices into range before"
-            f"{graph.here(x)}")
+            f"{here(x)}")
     if not isinstance(indices, Variable):
         indices = np.asarray(indices)
     if indices.dtype.kind not in "biu":
-        raise DTypeError(f"take: indices are integers, not {indices.dtype}{graph.here(x)}")
+        raise DTypeError(f"take: indices are integers, not {indices.dtype}{here(x)}")
     if axis is None:
         x, axis = reshape(x, (-1,)), 0
     axis = normal_axis(axis, x.ndim, "take", x)
     return getitem(x, (*[slice(None)] * axis, astype(indices, INT64)))
 
 
-graph.provide(getitem=getitem, take=take)
+provide(getitem=getitem, take=take)

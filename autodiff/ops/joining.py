@@ -4,8 +4,7 @@ import itertools
 
 import numpy as np
 
-from autodiff.core import graph
-from autodiff.core.graph import Variable
+from autodiff.core.variable import Variable, here
 from autodiff.errors import ShapeError
 from autodiff.ops.elementwise import astype
 from autodiff.ops.movement import expand_dims, normal_axis, reshape, zeros_of
@@ -72,14 +71,14 @@ def concatenate(arrays, axis=0):
     if () in shapes:
         raise ShapeError(
             "concatenate: a 0-d array has no axis to join along, use stack"
-            f"{graph.here(found[0])}")
+            f"{here(found[0])}")
     axis = normal_axis(axis, len(shapes[0]), "concatenate", found[0])
     others = shapes[0][:axis], shapes[0][axis + 1:]
     for shape in shapes:
         if (shape[:axis], shape[axis + 1:]) != others or len(shape) != len(shapes[0]):
             raise ShapeError(
                 f"concatenate: shapes {shapes[0]} and {shape} differ beside axis {axis}"
-                f"{graph.here(found[0])}")
+                f"{here(found[0])}")
     if len(found) == 1:
         return found[0]
     dtype = np.result_type(*{x.dtype for x in found})
@@ -117,6 +116,6 @@ def stack(arrays, axis=0):
     for x in found:
         if x.shape != found[0].shape:
             raise ShapeError(
-                f"stack: shapes {found[0].shape} and {x.shape} differ{graph.here(x)}")
+                f"stack: shapes {found[0].shape} and {x.shape} differ{here(x)}")
     axis = normal_axis(axis, found[0].ndim + 1, "stack", found[0])
     return concatenate([expand_dims(x, axis) for x in found], axis)

@@ -5,8 +5,8 @@ import operator
 
 import numpy as np
 
-from autodiff.core import graph
-from autodiff.core.graph import Variable, constant
+from autodiff.core.operations import provide
+from autodiff.core.variable import Variable, constant, here
 from autodiff.errors import ShapeError
 from autodiff.ops.table import Linear
 
@@ -15,7 +15,7 @@ def normal_axis(axis, ndim, name, x=None):
     """`axis` counted from the front; ShapeError, at the line of `x`, where there is none such."""
     axis = operator.index(axis)
     if not -ndim <= axis < ndim:
-        where = "" if x is None else graph.here(x)
+        where = "" if x is None else here(x)
         raise ShapeError(f"{name}: axis {axis} is out of bounds for {ndim} dimensions{where}")
     return axis % ndim
 
@@ -25,7 +25,7 @@ def distinct_axes(axis, ndim, name, x):
     given = axis if isinstance(axis, (tuple, list)) else (axis,)
     axes = tuple(normal_axis(item, ndim, name, x) for item in given)
     if len(set(axes)) != len(axes):
-        raise ShapeError(f"{name}: {axis} names an axis twice{graph.here(x)}")
+        raise ShapeError(f"{name}: {axis} names an axis twice{here(x)}")
     return axes
 
 
@@ -81,7 +81,7 @@ def broadcast_to(x, shape):
     lead = len(shape) - x.ndim
     if lead < 0 or any(p not in (1, q) for p, q in zip(x.shape, shape[lead:], strict=True)):
         raise ShapeError(
-            f"broadcast_to: shape {x.shape} cannot become {shape}{graph.here(x)}")
+            f"broadcast_to: shape {x.shape} cannot become {shape}{here(x)}")
     return _broadcast_to([x], shape, x.dtype, (shape,))
 
 
@@ -167,7 +167,7 @@ def reshape(x, shape):
             shape = tuple(x.size // known if n == -1 else n for n in shape)
     if any(n < 0 for n in shape) or math.prod(shape) != x.size:
         raise ShapeError(
-            f"reshape: {x.size} elements of shape {x.shape} cannot become {shape}{graph.here(x)}")
+            f"reshape: {x.size} elements of shape {x.shape} cannot become {shape}{here(x)}")
     if shape == x.shape:
         return x
     return _reshape([x], shape, x.dtype, (shape,))
@@ -207,7 +207,7 @@ def transpose(x, axes=None):
     axes = tuple(range(x.ndim)[::-1] if axes is None else axes)
     if len(axes) != x.ndim:
         raise ShapeError(
-            f"transpose: axes {axes} do not permute the {x.ndim} of {x.shape}{graph.here(x)}")
+            f"transpose: axes {axes} do not permute the {x.ndim} of {x.shape}{here(x)}")
     axes = distinct_axes(axes, x.ndim, "transpose", x)
     if axes == tuple(range(x.ndim)):
         return x
@@ -263,7 +263,7 @@ def squeeze(x, axis=None):
         if x.shape[d] != 1:
             raise ShapeError(
                 f"squeeze: axis {d} of shape {x.shape} has extent {x.shape[d]}, not 1"
-                f"{graph.here(x)}")
+                f"{here(x)}")
     return reshape(x, tuple(n for d, n in enumerate(x.shape) if d not in axes))
 
 
@@ -295,6 +295,6 @@ def expand_dims(x, axis):
     return reshape(x, tuple(1 if d in axes else next(extents) for d in range(ndim)))
 
 
-graph.provide(
+provide(
     sum_to=sum_to, zeros_of=zeros_of, reshape=reshape, transpose=transpose, swapaxes=swapaxes,
     squeeze=squeeze)

@@ -9,8 +9,7 @@ import math
 
 import numpy as np
 
-from autodiff.core import graph
-from autodiff.core.graph import Variable
+from autodiff.core.variable import Variable, set_operator
 from autodiff.errors import ArgumentError
 from autodiff.ops.arithmetic import divide
 from autodiff.ops.comparisons import logical_and
@@ -86,4 +85,4 @@ power = Elementwise(
     "power", np.power, _towards_base, _towards_exponent, rewrite=_simpler,
     doc="y = a^b; where 0 < b < 1, 0 is taken for the slope at a = 0")
 
-graph.set_operator("power", power)
+set_operator("power", power)

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from autodiff.core import graph
-from autodiff.core.graph import Variable
+from autodiff.core.operations import provide
+from autodiff.core.variable import Variable, here
 from autodiff.errors import ShapeError
 from autodiff.ops.movement import reshape, sum_to, transpose
 from autodiff.ops.table import Structural, promoted, variables
@@ -85,7 +85,7 @@ def matmul(a, b):
     a, b = promoted("matmul", a, b)
     if a.ndim == 0 or b.ndim == 0:
         raise ShapeError(
-            f"matmul: shapes {a.shape} and {b.shape}: a scalar is no matrix, use *{graph.here(a)}")
+            f"matmul: shapes {a.shape} and {b.shape}: a scalar is no matrix, use *{here(a)}")
     inner = b.shape[-2] if b.ndim > 1 else b.shape[0]
     try:
         batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
@@ -94,7 +94,7 @@ def matmul(a, b):
     if a.shape[-1] != inner or batch is None:
         raise ShapeError(
             f"matmul: shapes {a.shape} and {b.shape} do not fit: {a.shape[-1]} columns meet "
-            f"{inner} rows{graph.here(a)}")
+            f"{inner} rows{here(a)}")
     shape = (*batch, *a.shape[-2:-1], *(b.shape[-1:] if b.ndim > 1 else ()))
     return _matmul([a, b], shape, a.dtype)
 
@@ -116,7 +116,7 @@ def dot(a, b):
     if a.shape[-1] != b.shape[-2:][0]:
         raise ShapeError(
             f"dot: shapes {a.shape} and {b.shape} do not fit: {a.shape[-1]} columns meet "
-            f"{b.shape[-2:][0]} rows{graph.here(a)}")
+            f"{b.shape[-2:][0]} rows{here(a)}")
     if b.ndim <= 2:
         return matmul(a, b)
     rows = transpose(b, (b.ndim - 2, *range(b.ndim - 2), b.ndim - 1))
@@ -139,4 +139,4 @@ def outer(a, b):
     return reshape(a, (a.size, 1)) * reshape(b, (1, b.size))
 
 
-graph.provide(matmul=matmul, dot=dot)
+provide(matmul=matmul, dot=dot)

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from autodiff.core import graph
-from autodiff.core.graph import Variable
+from autodiff.core.operations import provide
+from autodiff.core.variable import Variable, here
 from autodiff.errors import ShapeError
 from autodiff.ops.elementwise import astype, equal, where
 from autodiff.ops.movement import broadcast_to, distinct_axes, reshape, transpose
@@ -157,7 +157,7 @@ def _require_elements(x, axes, name):
     if math.prod(x.shape[d] for d in axes) == 0:
         raise ShapeError(
             f"{name}: there is no extreme of no elements, shape {x.shape} over axes "
-            f"{axes}{graph.here(x)}")
+            f"{axes}{here(x)}")
 
 
 def max(x, axis=None, keepdims=False):
@@ -203,7 +203,7 @@ def argmax(x, axis=None, keepdims=False):
     if not isinstance(x, Variable):
         return np.argmax(x, axis=axis, keepdims=keepdims)
     if isinstance(axis, (tuple, list)):
-        raise ShapeError(f"argmax: takes one axis or None, not {axis}{graph.here(x)}")
+        raise ShapeError(f"argmax: takes one axis or None, not {axis}{here(x)}")
     axes = normal_axes(axis, x, "argmax")
     _require_elements(x, axes, "argmax")
     shape = reduced_shape(x.shape, axes, keepdims)
@@ -211,4 +211,4 @@ def argmax(x, axis=None, keepdims=False):
                    shape)
 
 
-graph.provide(sum=sum, mean=mean, max=max, min=min, argmax=argmax)
+provide(sum=sum, mean=mean, max=max, min=min, argmax=argmax)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from autodiff.core import graph
-from autodiff.core.graph import Variable
+from autodiff.core.operations import provide
+from autodiff.core.variable import Variable
 from autodiff.ops.conversion import astype
 from autodiff.ops.table import Elementwise, common, only_floats
 
@@ -134,4 +134,4 @@ def clip(a, a_min=None, a_max=None):
     return _clip(a, none_below if a_min is None else a_min, none_above if a_max is None else a_max)
 
 
-graph.provide(clip=clip, where=where)
+provide(clip=clip, where=where)

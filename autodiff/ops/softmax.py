@@ -6,8 +6,7 @@ is read again; the functions move the axis there by a view.
 
 import numpy as np
 
-from autodiff.core import graph
-from autodiff.core.graph import Variable
+from autodiff.core.variable import Variable, here
 from autodiff.errors import DTypeError, IndexRangeError, ShapeError
 from autodiff.ops.elementwise import astype, exp
 from autodiff.ops.movement import broadcast_to, reshape, transpose
@@ -69,7 +68,7 @@ def _along(row, x, axis):
     axes = normal_axes(axis, x, row.name)
     if len(axes) != 1:
         raise ShapeError(
-            f"{row.name}: needs one axis of shape {x.shape}, not {axis}{graph.here(x)}")
+            f"{row.name}: needs one axis of shape {x.shape}, not {axis}{here(x)}")
     order = list(range(x.ndim))
     order[axes[0]], order[-1] = order[-1], order[axes[0]]      # its own inverse
     x = transpose(x, order)
@@ -199,7 +198,7 @@ def _require_pair(name, x, labels, where=""):
 def _traced_pair(name, logits, labels):
     """Logits and labels as the inputs of a row."""
     x, labels = variables(name, logits, labels)
-    _require_pair(name, x, labels, graph.here(x))
+    _require_pair(name, x, labels, here(x))
     return [_floating(name, x), astype(labels, np.int64)]
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from autodiff.core.gradients import gradients
-from autodiff.core.graph import Variable, argument
+from autodiff.core.variable import Variable, argument
 from autodiff.errors import ArgumentError, DTypeError, ShapeError
 from autodiff.ops.table import UNDEFINED, Structural, variables
 
@@ -119,7 +119,7 @@ def operation(forward, *, bprop=None, jvp=None, shape=None, name=None, effect="p
 
 def _free_name(name):
     """`name`, or name_2, name_3 ... where rows of that name exist."""
-    from autodiff.core.graph import all_operations
+    from autodiff.core.operations import all_operations
 
     taken = {op.name for op in all_operations()}
     free, number = name, 1

@@ -6,8 +6,16 @@ from autodiff.errors import PlanError
 
 VERSION = 1
 HEADER = {"version": VERSION, "unit": "bytes"}
-FIELDS = "name nbytes cost inputs inplace owner workspace level once keep after line".split()
-OPTIONAL = {"name": None, "level": 0, "once": False, "keep": False, "after": [], "line": None}
+FIELDS = "name nbytes cost inputs inplace owner workspace level once keep after drop line".split()
+OPTIONAL = {
+    "name": None,
+    "level": 0,
+    "once": False,
+    "keep": False,
+    "after": [],
+    "drop": 0,
+    "line": None,
+}
 
 
 def read(text):
@@ -52,6 +60,7 @@ def read(text):
         "once": column("once", False),
         "keep": column("keep", False),
         "after": column("after", ()),
+        "drop": column("drop", 0),
         "names": column("name", None),
         "lines": column("line", None),
     }
@@ -75,6 +84,7 @@ def write(problem, header):
         "once": (problem.once > 0).tolist(),
         "keep": (problem.keep > 0).tolist(),
         "after": each(problem.after),
+        "drop": problem.drop.tolist(),
         "line": each(problem.line),
     }
     for field, default in OPTIONAL.items():

@@ -88,6 +88,46 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
+class Save:
+    """Ask to keep what `ad.save` marked with these names, and to compute the rest again.
+
+    A saved value is held from its computation to its last use; every other value that a sweep
+    reads is computed once more for it.
+
+    Parameters
+    ----------
+    names : str or iterable of str
+
+    Raises
+    ------
+    PolicyError
+        When `names` are no strings; from planning, when nothing is marked with one of them.
+
+    Examples
+    --------
+    >>> from autodiff.planning import Save
+    >>> Save(["h1", "h2"])
+    Save(names=('h1', 'h2'))
+    """
+
+    names: tuple[str, ...]
+
+    def __post_init__(self):
+        given = [self.names] if isinstance(self.names, str) else self.names
+        try:
+            names = tuple(dict.fromkeys(given))
+        except TypeError:
+            names = (None,)
+        if not all(isinstance(name, str) for name in names):
+            raise PolicyError(f"Save takes the names of marked values, not {self.names!r}")
+        object.__setattr__(self, "names", names)
+
+    def schedule(self, problem):
+        """Plan the problem: a `Schedule`."""
+        return solve(problem, method="save")
+
+
+@dataclass(frozen=True)
 class Budget:
     """Ask for the cheapest plan that holds at most so many bytes at any moment.
 
@@ -135,7 +175,7 @@ class Budget:
 
 
 _BY_NAME = {"store": Store, "recompute": Recompute, "checkpoint": Checkpoint}
-_CLASSES = (*_BY_NAME.values(), Budget)
+_CLASSES = (*_BY_NAME.values(), Budget, Save)
 _DEFAULT = Store()
 _current = ContextVar("autodiff_policy", default=_DEFAULT)
 
@@ -145,8 +185,9 @@ def as_policy(policy=None):
 
     Parameters
     ----------
-    policy : Store, Recompute, Checkpoint, Budget, "store", "recompute", "checkpoint", bytes or None
-        Bytes as "64MB", "64MiB" or an int are a `Budget`; None means the policy of the enclosing `use_policy`, else `Store()`.
+    policy : a policy, "store", "recompute", "checkpoint", bytes or None
+        Bytes as "64MB", "64MiB" or an int are a `Budget`; None means the policy of the enclosing
+        `use_policy`, else `Store()`.
 
     Raises
     ------
@@ -166,7 +207,7 @@ def as_policy(policy=None):
     if isinstance(policy, str):
         if policy in _BY_NAME:
             return _BY_NAME[policy]()
-        if policy.strip()[:1].isdigit() or policy.strip()[:1] in "+-.":
+        if policy.lstrip(" +-.")[:1].isdigit():
             return Budget(policy)
         raise PolicyError(unknown("policy", policy, list(_BY_NAME)))
     if isinstance(policy, numbers.Real) and not isinstance(policy, bool):
@@ -174,7 +215,7 @@ def as_policy(policy=None):
     if isinstance(policy, type) and policy in _CLASSES:
         raise PolicyError(f"{policy.__name__} is a class; write {policy.__name__}()")
     raise PolicyError(
-        f"a policy is Store(), Recompute(), Checkpoint(every=k), Budget(bytes), one of "
+        f"a policy is Store(), Recompute(), Checkpoint(every=k), Save(names), Budget(bytes), one of "
         f"{', '.join(map(repr, _BY_NAME))}, or bytes as '64MB', '64MiB' or an int, not {policy!r}"
     )
 

@@ -41,12 +41,16 @@ class Problem:
         Nodes never computed twice; nodes never freed after their first computation.
     after : sequence of sequences of int, optional
         Nodes that must have been computed before, without reading their bytes.
+    drop : sequence of int, optional
+        Above 0: the marked call that made the node (`ad.checkpoint`). Such a node is not held for
+        nodes of a higher level outside its call: they read it computed again. Without effect on
+        targets and on nodes marked once or keep.
     names, lines : sequence of str or None, or callable node -> str or None, optional
         Labels and source lines, for messages and printing only.
 
     Attributes
     ----------
-    nbytes, workspace, owner, level : int64 arrays (n,); `owner` is the final owner, -1 for none
+    nbytes, workspace, owner, level, drop : int64 arrays (n,); `owner` is the final owner, or -1
     cost : int64 or float64 array (n,)
     once, keep, target, needed : uint8 arrays (n,); `needed` marks targets and their ancestors
     input_start, input_index : int64 arrays; node v reads ``input_index[input_start[v]:
@@ -82,6 +86,7 @@ class Problem:
         once=None,
         keep=None,
         after=None,
+        drop=None,
         names=None,
         lines=None,
     ):
@@ -104,6 +109,7 @@ class Problem:
             level=level,
             once=once,
             keep=keep,
+            drop=drop,
             names=names,
             lines=lines,
             **lists,
@@ -127,6 +133,7 @@ class Problem:
         keep=None,
         after_start=None,
         after_index=None,
+        drop=None,
         names=None,
         lines=None,
     ):
@@ -151,6 +158,7 @@ class Problem:
             level=level,
             once=once,
             keep=keep,
+            drop=drop,
             names=names,
             lines=lines,
             input_start=input_start,
@@ -176,6 +184,7 @@ class Problem:
         self.cost = numbers(cost, "cost", n, floats=True)
         self.workspace = numbers(given["workspace"], "workspace", n)
         self.level = numbers(given["level"], "level", n)
+        self.drop = numbers(given["drop"], "drop", n)
         self.once = mask(given["once"], "once", n)
         self.keep = mask(given["keep"], "keep", n)
         owner = numbers(owner, "owner", n, least=-1)
@@ -290,7 +299,7 @@ class Problem:
 
         An object with "version", "nodes" and "targets"; a node has "nbytes", "cost" and any of
         "name", "inputs", "inplace", "owner", "workspace", "level", "once", "keep", "after",
-        "line". Other entries of the outer object describe the problem and are carried along.
+        "drop", "line". Other entries of the outer object describe the problem and are carried along.
 
         Raises
         ------

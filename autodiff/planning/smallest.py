@@ -3,6 +3,7 @@
 from autodiff.planning.bounds import memory_bound
 from autodiff.planning.exact import Exact
 from autodiff.planning.incumbent import Incumbents
+from autodiff.planning.repeats import Repeats
 
 
 def smallest_budget(problem):
@@ -22,6 +23,8 @@ def smallest_budget(problem):
     >>> smallest_budget(Problem([8, 8, 4], [1, 1, 1], [[], [0], [1]], [2]))
     (16, 16)
     """
+    if problem.drop.any():
+        problem = Repeats(problem, problem.drop).problem
     exact, incumbents = Exact(problem), Incumbents(problem)
     if exact.fits:
         lowest, bound = exact.smallest(incumbents)

@@ -4,13 +4,25 @@ import difflib
 import operator
 
 from autodiff.errors import PolicyError
-from autodiff.planning import auto, chain, checkpoint, exact, recompute, search, slotted, store
+from autodiff.planning import (
+    auto,
+    chain,
+    checkpoint,
+    cpsat,
+    exact,
+    recompute,
+    save,
+    search,
+    slotted,
+    store,
+)
 from autodiff.planning.binomial import check_slots
 from autodiff.planning.bounds import memory_bound
 from autodiff.planning.budget import impossible, not_found, parse_bytes
 from autodiff.planning.costbound import certified
 from autodiff.planning.limits import Limits, check_seed, check_time_limit
 from autodiff.planning.orders import schedule_of
+from autodiff.planning.repeats import respecting_marks
 
 
 def _checkpoint(problem, every=None, slots=None):
@@ -21,11 +33,13 @@ def _checkpoint(problem, every=None, slots=None):
 _ORDERS = {
     "store": store.order,
     "recompute": recompute.order,
+    "save": save.order,
     "checkpoint": _checkpoint,
 }
 # method -> function (problem, limits) -> Schedule within limits.budget, or BudgetError "not found"
 _PLANNERS = {
     "auto": auto.plan,
+    "cpsat": cpsat.plan,
     "chain": chain.plan,
     "exact": exact.plan,
     "search": search.plan,
@@ -45,10 +59,12 @@ def solve(
     method : str
         "store" computes everything once and frees it after its last use (eq. 6.52); "recompute"
         drops what lies below the last sweep and recomputes it when needed (eq. 6.53);
-        "checkpoint" keeps every k-th state. With a budget: "exact" proves its plan cheapest, up to
+        "checkpoint" keeps every k-th state; "save" keeps what is marked `once` and computes the rest
+        again, once for each level that reads it. With a budget: "exact" proves its plan cheapest, up to
         25 nodes; "chain" stores states or tapes where a sweep comes back through a chain of
-        segments (PlanError elsewhere); "search" takes any graph; "auto" is what suits the problem,
-        and "store" without a budget.
+        segments (PlanError elsewhere); "search" takes any graph; "cpsat" improves on it up to
+        about 120 nodes (extra [solver]); "auto" is what suits the problem, and "store" without a
+        budget.
     every : int, optional
         The k of "checkpoint", √ of the number of states when not given.
     slots : int, optional
@@ -93,6 +109,9 @@ def solve(
             options[name] = check(given)
     if len(options) > 1:
         raise PolicyError("every= and slots= are two ways to say how many states are kept")
+    if problem.drop.any():
+        options |= {"method": method, "time_limit": time_limit, "seed": seed}
+        return respecting_marks(problem, lambda marked: solve(marked, budget, **options))
     if budget is None:
         if method == "auto":
             method = "store"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from autodiff.core.graph import Variable
+from autodiff.core.variable import Variable
 from autodiff.errors import (
     ArgumentError,
     DTypeError,

@@ -1,0 +1,84 @@
+"""The user's source line, kept as a code object and an instruction offset.
+
+Looking up the line number takes 85 ns, keeping the offset 1 ns; so the number is looked up when
+somebody asks.
+"""
+
+import os
+
+import numpy as np
+
+from cpython.object cimport PyObject
+from libc.stdint cimport int32_t
+
+cdef extern from "Python.h":
+    ctypedef struct PyFrameObject:
+        pass
+    PyFrameObject* PyEval_GetFrame() noexcept
+    PyFrameObject* PyFrame_GetBack(PyFrameObject*) noexcept
+    ctypedef struct PyCodeObject:
+        pass
+    PyCodeObject* PyFrame_GetCode(PyFrameObject*) noexcept
+    int PyFrame_GetLasti(PyFrameObject*) noexcept
+    void Py_IncRef(PyObject*)
+    void Py_DecRef(PyObject*)
+
+# Files below these are not the user's: a line in them is never reported.
+cdef tuple NOT_THE_USER = (
+    os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep,
+    os.path.dirname(os.path.abspath(np.__file__)) + os.sep,
+)
+
+
+cdef int find_line(dict code_index, list codes, int32_t* code, int32_t* lasti) except -1:
+    """Where the user stands: the innermost frame outside this package and NumPy.
+
+    `codes` collects the code objects met; `code_index` knows each, -1 for those that are ours.
+    `code` is -1 where there is no Python frame.
+    """
+    cdef PyFrameObject* frame
+    cdef PyFrameObject* outer
+    cdef PyObject* found
+    code[0] = -1
+    lasti[0] = 0
+    frame = PyEval_GetFrame()
+    if frame == NULL:
+        return 0
+    Py_IncRef(<PyObject*> frame)
+    while frame != NULL:
+        found = <PyObject*> PyFrame_GetCode(frame)
+        index = code_index.get(<object> found)
+        if index is None:
+            if (<object> found).co_filename.startswith(NOT_THE_USER):
+                index = -1
+            else:
+                index = len(codes)
+                codes.append(<object> found)
+            code_index[<object> found] = index
+        Py_DecRef(found)
+        if index >= 0:
+            code[0] = index
+            lasti[0] = PyFrame_GetLasti(frame)
+            break
+        outer = PyFrame_GetBack(frame)
+        Py_DecRef(<PyObject*> frame)
+        frame = outer
+    if frame != NULL:
+        Py_DecRef(<PyObject*> frame)
+    return 0
+
+
+cdef object place_of(list codes, int32_t code, int32_t lasti):
+    """The (file, line) of an instruction, or None where there was no Python frame."""
+    if code < 0:
+        return None
+    code_object = codes[code]
+    for start, end, line in code_object.co_lines():
+        if start <= lasti < end and line is not None:
+            return code_object.co_filename, line
+    return code_object.co_filename, code_object.co_firstlineno
+
+
+cdef str text_of(object place):
+    """A place as people read it, "file.py:12"; "" for None."""
+    return f"{os.path.basename(place[0])}:{place[1]}" if place else ""

@@ -1,0 +1,112 @@
+"""Plant faults, one at a time, in a copy of the checkout, and see a test catch each.
+
+    make mutants
+
+A fault that no test notices is a hole in the tests; the script then fails and names it.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# (what it is, file, the line as it stands, the line as planted, the tests that must notice)
+MUTANTS = [
+    ("a wrong rule: tanh' = 1 + y^2",
+     "autodiff/ops/functions.py", "g * (1 - y * y)", "g * (1 + y * y)", "test_laws.py -k tanh"),
+    ("swapped arguments: the first factor's rule serves the second",
+     "autodiff/ops/arithmetic.py", "lambda g, y, a, b: g * a", "lambda g, y, a, b: g * b",
+     "test_laws.py -k multiply"),
+    ("a lost sign: subtract hands g to both",
+     "autodiff/ops/arithmetic.py", "lambda g, y, a, b: -g", "lambda g, y, a, b: g",
+     "test_laws.py -k subtract"),
+    ("a tie of maximum goes to both in full",
+     "autodiff/core/loops.h", "(T)0.5 * (T)(p[i] == q[i])", "(T)0.0 * (T)(p[i] == q[i])",
+     "test_conventions.py"),
+    ("a product's gradient forgets to transpose",
+     "autodiff/ops/products.py", "matmul(g, flip(b))", "matmul(g, b)",
+     "test_laws.py -k matmul"),
+    ("broadcasting is not undone over the leading axes",
+     "autodiff/ops/movement.py", "axes = tuple(range(lead)) +", "axes = tuple(range(0)) +",
+     "test_laws.py -k add"),
+    ("the gradient of an input used twice is not added",
+     "autodiff/core/gradients.pyx", "        if self.table[v - self.first]:\n            sum =",
+     "        if self.table[v - self.first] < 0:\n            sum =", "test_laws.py -k multiply"),
+    ("constants merge by value: 0.0 and -0.0 become one node",
+     "autodiff/core/graph.pyx", "(value.tobytes(), value.dtype.char)",
+     "(float(value) == 0, value.dtype.char)", "test_graph.py"),
+    ("an in-place result over an operand that is still read in another layout",
+     "autodiff/core/regions.pyx",
+     "            if other != source and self.values[other].root == source:\n"
+     "                return False\n",
+     "", "test_random_graphs.py test_laws.py -k 'policy or transpose or random'"),
+    ("a lost free: the buffer of a dead value is given away one step early",
+     "autodiff/core/program.pyx", "death_[holder_[r]] = t\n", "death_[holder_[r]] = t - 1\n",
+     "test_random_graphs.py test_laws.py -k 'policy or random'"),
+    ("the executor forgets to record what it touches",
+     "autodiff/core/program.pyx", "high[at[j].base] = at[j].end", "high[at[j].base] = 0",
+     "test_counts.py test_laws.py -k 'policy or thousand'"),
+    ("an off-by-one checkpoint: one state too few between those kept",
+     "autodiff/planning/checkpoint.py", "narrow[k - 1 :: k]", "narrow[k::k]",
+     "test_planning_checkpoint.py test_counts.py"),
+]
+
+
+def run(command, folder):
+    """Run a command in the copy; True if it ended well."""
+    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, cwd=folder, env=environment, shell=True, check=False,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return done.returncode == 0, done.stdout
+
+
+def build(folder):
+    ok, output = run(f"{sys.executable} setup.py -q build_ext --inplace", folder)
+    if not ok:
+        sys.exit(f"the copy does not build:\n{output[-3000:]}")
+
+
+def tests(folder, chosen):
+    return run(f"{sys.executable} -m pytest -q -x -p no:cacheprovider --rootdir tests "
+               + " ".join(f"tests/{word}" if word.endswith(".py") else word
+                          for word in chosen.split(" ")), folder)
+
+
+def main():
+    survivors = []
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "copy"
+        shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(
+            ".git", ".venv*", "*.so", "dist", ".hypothesis"))
+        build(folder)
+        for chosen in sorted({mutant[-1] for mutant in MUTANTS}):
+            ok, output = tests(folder, chosen)
+            if not ok:
+                sys.exit(f"{chosen} fails before anything is planted:\n{output[-3000:]}")
+        for what, name, old, new, chosen in MUTANTS:
+            path = folder / name
+            original = path.read_text()
+            if old not in original:
+                sys.exit(f"{name} has no line {old!r} any more: mend tests/mutants.py")
+            path.write_text(original.replace(old, new, 1))
+            compiled = path.suffix in (".pyx", ".h")
+            if compiled:
+                build(folder)
+            caught = not tests(folder, chosen)[0]
+            path.write_text(original)
+            if compiled:
+                build(folder)
+            print(f"{'caught' if caught else 'SURVIVED'}: {what}", flush=True)
+            if not caught:
+                survivors.append(what)
+    if survivors:
+        sys.exit(f"{len(survivors)} of {len(MUTANTS)} faults were not noticed")
+    print(f"all {len(MUTANTS)} faults were caught")
+
+
+if __name__ == "__main__":
+    main()
