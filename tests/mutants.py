@@ -43,7 +43,7 @@ MUTANTS = [
      "autodiff/core/regions.pyx",
      "            if other != source and self.values[other].root == source:\n"
      "                return False\n",
-     "", "test_random_graphs.py test_laws.py -k 'policy or transpose or random'"),
+     "", "test_in_place.py"),
     ("a lost free: the buffer of a dead value is given away one step early",
      "autodiff/core/program.pyx", "death_[holder_[r]] = t\n", "death_[holder_[r]] = t - 1\n",
      "test_random_graphs.py test_laws.py -k 'policy or random'"),
