@@ -3,6 +3,7 @@
 #   make train   train the MLP on real data        make test    the tests, on the installed package
 #   make debug   the same tests, checks compiled   make lint    ruff, cython-lint, mypy, stubtest
 #   make test ARGS="-k arena -x"                   one test, any option of pytest
+#   make page-check                                a plan's page, opened in headless Chromium
 #
 # The first call makes $(VENV) and installs what is needed; later calls rebuild what has changed.
 
@@ -31,7 +32,7 @@ print("\n".join(wanted))
 endef
 export REQUIREMENTS
 
-.PHONY: help train test long debug lint mutants bench sdist-check install clean
+.PHONY: help train test long debug lint mutants bench page-check sdist-check install clean
 help:
 	@sed -n '1,/^$$/p' Makefile
 
@@ -55,6 +56,10 @@ mutants: install
 
 bench: install
 	$(PY) benchmarks/policy_sweep.py $(ARGS)
+
+# A plan's page in headless Chromium; says how to get one where there is none.
+page-check: install
+	$(PY) tests/page_check.py
 
 # What a user gets who has the archive, pip and a compiler: no checkout, no git, pip's own build.
 sdist-check: $(VENV)/made

@@ -76,5 +76,9 @@ class ArenaError(AutodiffError, MemoryError):
     """The memory a program needs could not be had; the message names the bytes."""
 
 
+class MissingExtraError(AutodiffError, ImportError):
+    """Something needs a package that is not installed; the message names the extra."""
+
+
 class GradientWarning(UserWarning):
     """A traced value left the graph, so its gradient is lost."""

@@ -179,8 +179,8 @@ class Plan:
 
         Raises
         ------
-        ImportError
-            Without matplotlib; the message names the extra.
+        MissingExtraError
+            Without matplotlib.
         """
         from autodiff.explain.pictures import plot_plan  # matplotlib, for who draws
 

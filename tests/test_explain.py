@@ -1,6 +1,8 @@
 """What a plan says about itself: its peak by line, what it repeats, text, pictures and pages."""
 
+import json
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import autodiff as ad
+from autodiff.explain.timeline import rows_by_line, timeline
 from autodiff.planning.costbound import cost_bound
 from random_graphs import build, recipes
 
@@ -155,3 +158,85 @@ def test_the_bound_covers_the_budget_that_was_asked_for():
             assert plan.lower_bound <= cost_bound(
                 plan.problem, budget - plan.captured_bytes, family)
     assert plan.gap == max(0, plan.cost / plan.lower_bound - 1)
+
+
+@pytest.mark.parametrize("plan", ALL, ids=name_of)
+def test_the_timeline_is_the_computations_in_order(plan):
+    shown = timeline(plan)
+    computes = [(k, region) for k, (action, region, _) in enumerate(plan.steps)
+                if action == "compute"]
+    assert list(zip(shown.step.tolist(), shown.region.tolist())) == computes
+    regions = [region for _, region in computes]
+    assert shown.times.tolist() == [regions[: k + 1].count(r) for k, r in enumerate(regions)]
+    assert shown.held.max() == plan.live_bytes
+    assert shown.step[shown.peak] == plan.schedule.simulation.peak_step
+
+
+def test_neighbours_are_joined_and_keep_the_peak():
+    plan = ALL[1]
+    every = timeline(plan)
+    for most in (1, 2, 7, 50, len(every.step)):
+        shown = every.grouped(most)
+        assert len(shown.step) <= most
+        assert shown.begin[0] == 0
+        assert shown.begin[1:].tolist() == shown.end[:-1].tolist()
+        assert shown.end[-1] == len(every.step)
+        for a, b, held in zip(shown.begin, shown.end, shown.held):
+            assert held == every.held[a:b].max()
+
+
+def test_lines_that_hold_little_share_a_row():
+    plan = ad.plan(ad.grad(mixed), np.ones((6, 5)), 2.0)
+    shown = timeline(plan)
+    labels, row = rows_by_line(plan, shown, 20)
+    assert [labels[k] for k in row] == [plan.variable(r).line for r in shown.region.tolist()]
+    few, row = rows_by_line(plan, shown, 2)
+    assert len(few) == 2
+    assert few[1] == f"{len(labels) - 1} other lines"
+    assert set(row.tolist()) == {0, 1}
+
+
+def test_pictures_are_drawn(tmp_path):
+    empty = ad.plan(ad.grad(lambda x: np.sin(x).sum()), np.ones((0, 3)))
+    for k, plan in enumerate((ALL[1], ALL[5], empty)):
+        plan.plot(tmp_path / f"{k}.png")
+        assert (tmp_path / f"{k}.png").read_bytes().startswith(b"\x89PNG")
+    ALL[3].plot(tmp_path / "plan.svg")
+    assert (tmp_path / "plan.svg").read_text().rstrip().endswith("</svg>")
+    empty.to_html(tmp_path / "plan.html")
+    assert "captured" in str(empty)
+
+
+def test_pictures_without_matplotlib_name_the_extra(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match=r"autodiff-budget\[plots\]") as caught:
+        ALL[0].plot(tmp_path / "plan.png")
+    assert isinstance(caught.value, ad.AutodiffError)
+
+
+def test_the_page_stands_alone_and_tells_every_computation(tmp_path):
+    plan = ALL[3]
+    plan.to_html(tmp_path / "plan.html")
+    page = (tmp_path / "plan.html").read_text()
+    assert not re.search(r'(src|href)="(?!data:)|@import|url\(', page)
+    data = json.loads(re.search(r"^const data = (.*);$", page, re.MULTILINE)[1])
+    shown = timeline(plan)
+    assert [bar["held"] for bar in data["bars"]] == shown.held.tolist()
+    assert [bar["times"] for bar in data["bars"]] == shown.times.tolist()
+    assert sum(bar["cost"] for bar in data["bars"]) == data["cost"] == plan.cost
+    for bar in data["bars"]:
+        _, region, _ = plan.steps[bar["step"]]
+        assert bar["line"] == plan.variable(region).line
+        assert bar["operation"] == plan.operation(region)
+    assert data["peak"] == plan.peak_bytes
+    assert data["budget"] == plan.policy.nbytes
+
+
+def test_names_cannot_break_the_page(tmp_path):
+    x = ad.variable("x", 3)
+    y = np.tanh(x)
+    y.name = "</script><b>__DATA__"
+    ad.Program([x], [y.sum()]).plan.to_html(tmp_path / "plan.html")
+    page = (tmp_path / "plan.html").read_text()
+    assert page.count("</script>") == 1
+    assert "<b>" not in page

@@ -73,7 +73,7 @@ def _peak(plan):
     rows = [f"held at the peak, step {step:,} ({x.name} = {plan.operation(region)}, "
             f"{_cut(x.line)})"]
     for part in plan.peak_breakdown[:LINES]:
-        rows.append(_peak_row(plan, part.nbytes, _cut(part.line), _what(part)))
+        rows.append(_peak_row(plan, part.nbytes, _cut(part.line), operations_of(part)))
     rest = plan.peak_breakdown[LINES:]
     if rest:
         count = sum(len(part.values) for part in rest)
@@ -87,8 +87,8 @@ def _peak_row(plan, nbytes, line, what):
     return f"  {format_bytes(nbytes):>9} {share:>6.1%}  {line:<24}  {what}"
 
 
-def _what(part):
-    """`13 values: 12 relu, 1 matmul`, `workspace of sum`, `1 captured array`."""
+def operations_of(part):
+    """Sum up a part of the peak: `13 values: 12 relu, 1 matmul`, `1 captured array`."""
     if part.what == "workspace":
         return f"workspace of {next(iter(part.operations))}"
     count = len(part.values)

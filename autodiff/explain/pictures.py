@@ -1,0 +1,84 @@
+"""A plan and a frontier as pictures; matplotlib is imported when the first one is drawn."""
+
+import numpy as np
+
+from autodiff.errors import MissingExtraError
+from autodiff.explain.timeline import rows_by_line, timeline
+from autodiff.planning.schedule import format_bytes
+
+FIRST, AGAIN = "#3b6ea5", "#d9822b"     # first evaluations, recomputations
+MARK, FAINT = "#b02a37", "#8a8a8a"      # peak and budget, what is beside the point
+GROUPS = 2000                           # computations drawn; more are joined
+ROWS = 20                               # source lines with a row of their own
+
+
+def new_figure(size):
+    """Make a figure that no window and no pyplot state knows: (figure, matplotlib)."""
+    try:
+        import matplotlib
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise MissingExtraError(
+            "pictures need matplotlib: pip install 'autodiff-budget[plots]'") from None
+    return Figure(figsize=size, layout="constrained"), matplotlib
+
+
+def plot_plan(plan, path):
+    """Save the picture of `Plan.plot`."""
+    shown = timeline(plan).grouped(GROUPS)
+    labels, row = rows_by_line(plan, shown, ROWS)
+    heights = (3.4, 0.3 + 0.17 * max(1, len(labels)))
+    figure, matplotlib = new_figure((10, sum(heights) + 0.5))
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=heights)
+    unit, scale = _unit(plan.peak_bytes)
+    again = shown.again
+    edges = np.append(shown.begin, shown.end[-1:])
+    for chosen, colour, label in ((~again, FIRST, "first evaluation"),
+                                  (again, AGAIN, "recomputation")):
+        if chosen.any():
+            above.stairs(np.where(chosen, shown.held, np.nan) / scale, edges, fill=True,
+                         color=colour, label=label)
+        for k in range(len(labels)):
+            spans = [(a, b - a) for a, b in zip(shown.begin[chosen & (row == k)].tolist(),
+                                                shown.end[chosen & (row == k)].tolist())]
+            below.broken_barh(spans, (k - 0.4, 0.8), color=colour)
+    if len(shown.held):
+        _mark_peak(above, plan, shown, scale)
+    above.axhline(plan.peak_bytes / scale, color=FAINT, lw=1, label="peak with packing")
+    budget = getattr(plan.policy, "nbytes", None)
+    if budget is not None and budget > 2 * plan.peak_bytes:
+        budget = None                       # it would leave no room for what is held
+    if budget is not None:
+        above.axhline(budget / scale, color=MARK, lw=1, ls="--", label="budget")
+    top = max(shown.held.max(initial=1), plan.peak_bytes, budget or 0) / scale
+    above.set(ylabel=f"bytes held, {unit}", ylim=(0, 1.12 * top), xlim=(0, max(1, *edges[-1:])),
+              title=f"{plan.policy!r}: peak {format_bytes(plan.peak_bytes)}, "
+                    f"overhead {plan.overhead:.1%}")
+    above.legend(loc="upper center", bbox_to_anchor=(0.5, -0.02), ncols=4, frameon=False,
+                 fontsize="small")
+    below.set(xlabel="computations", yticks=range(len(labels)), ylim=(len(labels) - 0.5, -0.5))
+    below.set_yticklabels(labels, fontsize="x-small")
+    below.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
+    for axes in (above, below):
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=120)
+
+
+def _mark_peak(axes, plan, shown, scale):
+    k = shown.peak
+    region = int(shown.region[k])
+    x = plan.variable(region)
+    at = (shown.begin[k] + shown.end[k]) / 2
+    left = at < shown.end[-1] / 2
+    axes.plot(at, shown.held[k] / scale, "v", color=MARK, ms=6, clip_on=False)
+    axes.annotate(f"{format_bytes(int(shown.held[k]))}: {x.name} = {plan.operation(region)}, "
+                  f"{x.line}", (at, shown.held[k] / scale), xytext=(6 if left else -6, 8),
+                  textcoords="offset points", ha="left" if left else "right", color=MARK,
+                  fontsize="small")
+
+
+def _unit(nbytes):
+    for unit, scale in (("B", 1), ("kB", 10**3), ("MB", 10**6)):
+        if nbytes < 1000 * scale:
+            return unit, scale
+    return "GB", 10**9
