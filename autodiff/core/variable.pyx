@@ -47,6 +47,15 @@ cdef class Variable:
     It has the shape and dtype of the array it stands for, takes part in NumPy expressions, and
     answers the book's `get_operation`, `get_inputs`, `get_consumers` as `op`, `inputs`,
     `consumers()`. Made by `ad.variable`, by operations and by the transforms.
+
+    Examples
+    --------
+    >>> import numpy as np, autodiff as ad
+    >>> x = ad.variable("x", (3,))
+    >>> y = np.tanh(x)
+    >>> y.op, y.shape, y.inputs[0] is x, x.consumers()[0] is y
+    (<operation tanh>, (3,), True, True)
+
     Source: section 6.5.1.
     """
 
