@@ -49,12 +49,10 @@ class Chain:
 
     def schedule(self, budget):
         """Plan within a budget (int, bytes, at least `least_bytes`): a `Schedule`."""
-        orders = [
-            cutting.order(budget) for cutting in self._cuttings
-            if cutting.rotor.least_bytes <= budget
-        ]
         schedules = [
-            schedule_of(self.problem, self._reduced.expand(order), "chain") for order in orders
+            schedule_of(self.problem, self._reduced.expand(order), "chain")
+            for cutting in self._cuttings if cutting.rotor.least_bytes <= budget
+            for order in cutting.orders(budget)
         ]
         return min(schedules, key=lambda schedule: (schedule.cost, schedule.peak_bytes))
 
@@ -66,10 +64,13 @@ class _Cutting:
         self.segments, self.ways = segments, Ways(segments)
         self.rotor = rotor.Rotor(self.ways.measure())
 
-    def order(self, budget):
-        """Order the computes of the best plan within a budget (int32)."""
-        self.rotor.fill(budget)
-        return in_order(self.ways, self.rotor.moves()[1])
+    def orders(self, budget):
+        """Make the best orders of computes within a budget (int32), by either rounding."""
+        for nearest in (False, True):
+            exact = self.rotor.fill(budget, nearest)
+            yield in_order(self.ways, self.rotor.moves()[1])
+            if exact:
+                break
 
 
 def in_order(ways, moves):

@@ -11,7 +11,9 @@ Stage a always runs with m bytes. What stage j has read and stage j − 1 reads 
 between them: then `e` is 1 and the bytes are part of what is held besides. `f` is 1 where state a
 has values in common with one that is held besides, so that they do not die with it.
 
-m takes the values budget − k·unit; what is deducted is rounded up, so that no plan overshoots.
+m takes the values budget − k·unit, and what is deducted is rounded to units, where it is no multiple
+of one: costs are then estimates. The moves are chosen by them with exact bytes, and no move is made
+that leaves too few bytes for a later one, so that no plan overshoots.
 """
 
 from libc.math cimport INFINITY
@@ -21,8 +23,8 @@ import numpy as np
 
 PASS, TAPE, BOTH, REST, STAGE = range(5)     # kinds of moves
 
-_COLUMNS = 1024         # values of m
-_CELLS = 6_000_000      # of the table: 48 MB
+_COLUMNS = 1024         # values of m at most
+_WORK = 60_000_000      # ways looked at, times values of m: some 30 ms
 
 
 cdef class Rotor:
@@ -46,8 +48,9 @@ cdef class Rotor:
     cdef const int64_t[::1] outside, kept
     cdef const uint8_t[::1] has_kept
     cdef int64_t[::1] least         # [row]: bytes without which Opt is infinite
-    cdef double[:, ::1] opt         # [row, k]
+    cdef float[:, ::1] opt          # [row, k]
     cdef int64_t budget, unit, columns
+    cdef int64_t rounding           # added before dividing by the unit
     cdef object steps               # all bytes that are deducted, for the unit
 
     def __init__(self, footprints):
@@ -115,17 +118,39 @@ cdef class Rotor:
             need = max(need, self.apart[a, j] + self.stage_peak[self.shares[a, j], 1, j])
         return need
 
-    def fill(self, budget):
-        """Fill Opt for all m up to the budget (int, bytes, at least `least_bytes`)."""
-        least = np.asarray(self.least)
-        span = max(0, int(budget) - int(least.min()))
-        most = int(min(_COLUMNS, max(64, _CELLS // len(least))))
+    def fill(self, budget, nearest=False):
+        """Fill Opt for all m up to the budget (int, bytes, at least `least_bytes`).
+
+        What is deducted is rounded up, or to the nearest unit.
+
+        Returns
+        -------
+        bool
+            Whether nothing had to be rounded: then both roundings give the same.
+        """
+        least = int(np.asarray(self.least).min())
+        self.budget = max(min(int(budget), self.most_bytes()), self.least_bytes)
+        span = max(0, self.budget - least)
+        most = max(96, min(_COLUMNS, 6 * _WORK // self.L**3))
         unit = int(np.gcd.reduce(self.steps)) or 1
-        self.unit = unit if span // unit < most else -(-span // (most - 1))
-        self.budget, self.columns = budget, span // self.unit + 1
-        self.opt = np.full((len(least), self.columns), INFINITY)
+        exact = span // unit < most
+        self.unit = unit if exact else -(-span // (most - 1))
+        self.rounding = self.unit // 2 if nearest else self.unit - 1
+        self.columns = span // self.unit + 1
+        self.opt = np.full((len(self.least), self.columns), INFINITY, np.float32)
         with nogil:
             self.fill_opt()
+        return exact
+
+    cdef int64_t most_bytes(self):
+        """Bound what holding all tapes takes: more bytes are of no use."""
+        cdef int64_t i, last = self.L - 1, held = 0, most = 0
+        for i in range(self.L):
+            most = max(most, held + self.outside[last] + self.both_peak[1, 1, i])
+            most = max(most, held + self.stage_peak[1, 1, i])
+            most = max(most, held + self.outside[last] + self.tape_peak[1, 0, i])
+            held += self.tape_apart[1, i]
+        return most
 
     cdef int64_t column(self, int64_t m) noexcept nogil:
         """Find the last column whose m is at least this one, or -1: as many as those are."""
@@ -147,8 +172,8 @@ cdef class Rotor:
         cdef int64_t held = self.outside[b] + (self.kept[b] if e else 0)
         cdef int64_t peak = self.begin_peak[first, a]
         cdef double cost = 0
-        cdef double* out = &self.opt[row(a, b, f, e), 0]
-        cdef const double* right
+        cdef float* out = &self.opt[row(a, b, f, e), 0]
+        cdef const float* right
         cdef int64_t stage = self.column(self.stage_peak[f, 0, a])
         if a == b:
             end = min(stage, self.column(held + self.tape_peak[f, e, a]))
@@ -156,7 +181,7 @@ cdef class Rotor:
                 out[k] = self.tape_cost[e, a]
             return
         shared = self.tape_shares[f, a]
-        down = (self.tape_apart[f, a] + self.unit - 1) // self.unit
+        down = (self.tape_apart[f, a] + self.rounding) // self.unit
         end = min(stage, self.column(held + self.both_peak[f, first, a]))
         if self.has_kept[a]:
             end = min(end, self.column(self.stage_peak[shared, 1, a + 1]) - down)
@@ -165,7 +190,7 @@ cdef class Rotor:
         for j in range(a + 1, b + 1):
             shared = self.shares[a, j]
             cost += self.pass_cost[first, j - 1]
-            down = (self.apart[a, j] + self.unit - 1) // self.unit
+            down = (self.apart[a, j] + self.rounding) // self.unit
             end = min(min(stage, self.column(held + peak)), self.columns - 1 - down)
             right = &self.opt[row(j, b, shared, e), 0]
             relax(out, right, &self.opt[row(a, j - 1, f, 0), 0], end, down, cost)
@@ -255,11 +280,11 @@ cdef inline int64_t row(int64_t a, int64_t b, int64_t f, int64_t e) noexcept nog
     return 4 * (b * (b + 1) // 2 + a) + 2 * f + e
 
 
-cdef void relax(double* out, const double* right, const double* left, int64_t end, int64_t down,
-                double cost) noexcept nogil:
+cdef void relax(float* out, const float* right, const float* left, int64_t end, int64_t down,
+                float cost) noexcept nogil:
     """Take the way of this cost where it is cheaper: columns 0 … end."""
     cdef int64_t k
-    cdef double total
+    cdef float total
     if left == NULL:
         for k in range(end + 1):
             total = cost + right[k + down]
