@@ -85,19 +85,29 @@ def test_annealing_keeps_to_the_budget_and_never_gets_dearer(seed):
         assert better.cost <= first.cost
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_search_is_near_the_optimum_of_small_problems(seed):
-    rng = random.Random(seed)
-    problem = random_graph(rng, 22)
-    known = solve(problem, method="store").peak_bytes
-    bound, _ = memory_bound(problem)
-    for budget in {(bound + 3 * known) // 4, known - 1}:
-        try:
-            exact = solve(problem, budget, method="exact")
-        except BudgetError:
-            continue
-        found = solve(problem, budget, method="search", time_limit=2.0)
-        assert exact.cost <= found.cost <= exact.cost * 1.1
+def test_search_is_near_the_optimum_of_small_problems():
+    ratios, missed = [], 0
+    for seed in range(20):
+        problem = random_graph(random.Random(seed), 22 + seed % 2)
+        store = solve(problem).peak_bytes
+        bound, _ = memory_bound(problem)
+        for budget in {(bound + 3 * store) // 4, store - 1}:
+            try:
+                exact = solve(problem, budget, method="exact")
+            except BudgetError:
+                continue
+            try:
+                found = solve(problem, budget, method="search", time_limit=2.0)
+            except BudgetError as error:
+                assert str(error).startswith("not found: ")  # noqa: PT017
+                missed += 1
+                continue
+            assert exact.cost <= found.cost
+            ratios.append(found.cost / exact.cost)
+    assert len(ratios) > 20
+    assert missed <= 2
+    assert np.median(ratios) == 1.0
+    assert max(ratios) <= 1.1
 
 
 def test_the_same_seed_gives_the_same_plan_and_no_clock_is_named():
@@ -234,12 +244,16 @@ def test_cpsat_never_does_worse_than_the_search_it_begins_with(seed):
 def test_an_interrupt_ends_the_search_and_leaves_nothing_behind():
     problem = layered(random.Random(2), 300)
     budget = between(problem, 45)
+
+    def solve_for_long():
+        for seed in range(1000):
+            solve(problem, budget, method="search", time_limit=30, seed=seed)
+
     before = signal.signal(signal.SIGALRM, signal.default_int_handler)
     signal.setitimer(signal.ITIMER_REAL, 0.4)
     try:
         with pytest.raises(KeyboardInterrupt):
-            for seed in range(1000):
-                solve(problem, budget, method="search", time_limit=30, seed=seed)
+            solve_for_long()
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

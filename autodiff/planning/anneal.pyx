@@ -284,7 +284,7 @@ def anneal(network, order, int64_t budget, int64_t moves, uint64_t seed=0, doubl
     while done < total and (best_peak > budget or best_cost > lower_bound):
         s.line = &timeline.line
         s.temperature = hot * (cold / hot) ** (<double>done / total)
-        s.slack = 0.02 * <double>budget * s.temperature / hot
+        s.slack = 0.05 * <double>budget * s.temperature / hot
         s.patience = 12 if best_peak <= budget else 60
         with nogil:
             run(&s, POLL)

@@ -12,8 +12,10 @@ from autodiff.planning.budget import not_found
 from autodiff.planning.costbound import cost_bound
 from autodiff.planning.incumbent import Incumbents
 
-_RATE = 2_000_000       # moves per second and node; about a third of what one core makes
-_ENOUGH = 4_000         # moves per node, after which little is gained
+_RATE = 500_000         # moves per second, times √n; about half of what one core makes
+_ENOUGH = 1_500         # moves per node, after which little is gained
+_TO_FIT = 6_000         # the same while no plan fits
+_TRIES = 6              # from the lowest peaks, while no plan fits
 _STARTS = 3             # first plans that are improved
 
 
@@ -48,8 +50,11 @@ def improve(incumbents, limits, found, deadline):
         Whether the clock stopped the search.
     """
     problem, network = incumbents.problem, incumbents.reduced.network
-    starts = found[:_STARTS] or sorted(incumbents.base, key=lambda s: s.peak_bytes)[:2]
-    moves = moves_of(network.n, limits.time_limit)
+    starts = found[:_STARTS]
+    if not found:
+        lowest = sorted(incumbents.base, key=lambda s: s.peak_bytes)[:_STARTS]
+        starts = lowest * (_TRIES // len(lowest))
+    moves = moves_of(network.n, limits.time_limit, _ENOUGH if found else _TO_FIT)
     least = float(cost_bound(problem, limits.budget)) if moves else 0.0
     best, late = starts[0], False
 
@@ -72,13 +77,15 @@ def improve(incumbents, limits, found, deadline):
     if moves:
         for i, schedule in enumerate(starts):
             run(schedule, 0.5 / len(starts), limits.seed + i)
+            if not found and best.peak_bytes <= limits.budget:
+                break
         run(best, 0.5, limits.seed + len(starts))
     return best, late
 
 
-def moves_of(n, time_limit):
+def moves_of(n, time_limit, per_node):
     """Turn a time limit in seconds into a number of moves for n nodes."""
-    return int(min(_ENOUGH * (n + 20), _RATE * time_limit / (n + 20) ** 0.75))
+    return int(min(per_node * (n + 20), _RATE * time_limit / (n + 20) ** 0.5))
 
 
 def _key(schedule, budget):

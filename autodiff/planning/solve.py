@@ -6,6 +6,7 @@ import operator
 from autodiff.errors import PolicyError
 from autodiff.planning import (
     auto,
+    blocks,
     chain,
     checkpoint,
     cpsat,
@@ -39,6 +40,7 @@ _ORDERS = {
 # method -> function (problem, limits) -> Schedule within limits.budget, or BudgetError "not found"
 _PLANNERS = {
     "auto": auto.plan,
+    "blocks": blocks.plan,
     "cpsat": cpsat.plan,
     "chain": chain.plan,
     "exact": exact.plan,
@@ -59,12 +61,12 @@ def solve(
     method : str
         "store" computes everything once and frees it after its last use (eq. 6.52); "recompute"
         drops what lies below the last sweep and recomputes it when needed (eq. 6.53);
-        "checkpoint" keeps every k-th state; "save" keeps what is marked `once` and computes the rest
-        again, once for each level that reads it. With a budget: "exact" proves its plan cheapest, up to
-        25 nodes; "chain" stores states or tapes where a sweep comes back through a chain of
-        segments (PlanError elsewhere); "search" takes any graph; "cpsat" improves on it up to
-        about 120 nodes (extra [solver]); "auto" is what suits the problem, and "store" without a
-        budget.
+        "checkpoint" keeps every k-th state; "save" keeps what is marked `once` and computes the
+        rest again, once for each level that reads it. With a budget: "exact" proves its plan
+        cheapest, up to 25 nodes; "chain" stores states or tapes where a sweep comes back through
+        a chain of segments, "blocks" plans part by part where the graph narrows to one value
+        (PlanError elsewhere); "search" takes any graph; "cpsat" improves on it up to about 120
+        nodes (extra [solver]); "auto" is what suits the problem, and "store" without a budget.
     every : int, optional
         The k of "checkpoint", √ of the number of states when not given.
     slots : int, optional
@@ -109,7 +111,7 @@ def solve(
             options[name] = check(given)
     if len(options) > 1:
         raise PolicyError("every= and slots= are two ways to say how many states are kept")
-    if problem.drop.any():
+    if problem.drop.any() and method != "save":
         options |= {"method": method, "time_limit": time_limit, "seed": seed}
         return respecting_marks(problem, lambda marked: solve(marked, budget, **options))
     if budget is None:
