@@ -65,11 +65,10 @@ def note_call(graph, first, result):
             outside.add(y.index)
             # A result that is a view has its bytes in what it is a view of.
             y = y.inputs[0] if y.inputs and (y.op.views or y.op is ARGUMENT) else None
+    number = first + 1                            # one call alone begins with the node `first`
     for v in range(first, len(graph)):
-        if v in outside:
-            graph.calls.pop(v, None)
-        elif graph.can_repeat(v):
-            graph.calls[v] = first + 1            # outer calls end later, and so have their way
+        if graph.can_repeat(v):                   # outer calls end later, and so have their way
+            graph.calls[v] = -number if v in outside else number
 
 
 def save(x: Any, name: str) -> Any:
@@ -95,7 +94,7 @@ def save(x: Any, name: str) -> Any:
     >>> def f(x):
     ...     h = ad.save(np.exp(np.sin(x)), "h")
     ...     return np.exp(np.sin(h)).sum()
-    >>> ad.plan(ad.grad(f), np.ones(3), policy=ad.Save("h")).evaluations["exp"]
+    >>> ad.plan(ad.value_and_grad(f), np.ones(3), policy=ad.Save("h")).evaluations["exp"]
     3
     """
     if not isinstance(name, str):

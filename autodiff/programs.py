@@ -67,7 +67,7 @@ def dropped_nodes(graph, policy, first):
     kept = saved_nodes(graph, policy)
     if isinstance(policy, Save):
         return {v for v in range(first) if v not in kept and graph.can_repeat(v)}
-    return {v for v in graph.calls if v < first and v not in kept}
+    return {v for v, call in graph.calls.items() if call > 0 and v < first and v not in kept}
 
 
 def fit(problem, policy, captured, allocate):

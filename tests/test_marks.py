@@ -9,7 +9,7 @@ import autodiff as ad
 from autodiff.errors import ArgumentError, BudgetError, PolicyError
 from autodiff.planning import Problem, frontier, memory_bound, simulate, smallest_budget, solve
 from autodiff.planning.repeats import Repeats
-from planning_problems import problems
+from planning_problems import raw_problems
 from validator import validate
 
 RNG = np.random.default_rng(0)
@@ -47,7 +47,7 @@ def test_the_inside_is_computed_again_and_only_the_inside():
     assert plain.evaluations["tanh"] == 18
     assert marked.evaluations["tanh"] == 18 + 12
     assert marked.evaluations["sin"] == plain.evaluations["sin"] == 5    # of z nothing is asked
-    assert marked.peak_bytes < plain.peak_bytes - 10 * X.nbytes
+    assert marked.peak_bytes < plain.peak_bytes - 6 * X.nbytes
     assert plain.overhead == 0 < marked.overhead
     assert marked.cost > marked.problem.total_cost
 
@@ -77,7 +77,7 @@ def test_nothing_made_inside_is_held_while_the_backward_pass_begins():
         held.add(region) if action == "compute" else held.discard(region)
     assert before_the_turn
     assert not before_the_turn & set(inner)
-    assert set(graph.calls) == set(inner)
+    assert {v for v, call in graph.calls.items() if call > 0} == set(inner)
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -96,8 +96,8 @@ def test_bits_and_bytes_under_every_policy(policy, order):
     assert bits([step(X)]) == bits([expected])
     plan = step.plan(X)
     assert step.measured_peak_bytes == plan.peak_bytes
-    peak, cost_, _ = validate(plan.problem, plan.steps)[:3]
-    assert (peak, cost_) == (plan.problem and simulate(plan.problem, plan.steps).peak_bytes, plan.cost)
+    peak, total = validate(plan.problem, plan.steps)[:2]
+    assert (peak, total) == (simulate(plan.problem, plan.steps).peak_bytes, plan.cost)
 
 
 def test_budgets_obey_the_marks():
@@ -110,8 +110,8 @@ def test_budgets_obey_the_marks():
         assert bits([step(X)]) == bits([expected])
         assert step.measured_peak_bytes == plan.peak_bytes <= int(store.peak_bytes * share)
         assert plan.evaluations["tanh"] >= 30
-        assert plan._schedule.bound_family.endswith("marks respected")
-        assert plan._schedule.gap >= 0
+        assert plan.bound_family.endswith("marks respected")
+        assert plan.gap >= 0
     with pytest.raises(BudgetError, match="^impossible: computing node"):
         ad.plan(f, X, policy=ad.Budget(100))
 
@@ -141,13 +141,13 @@ def test_a_gradient_inside_is_part_of_the_inside():
         [ad.grad(lambda x: cost(lambda f: f, x))(x)])
     # without a sweep outside, nothing is computed twice
     assert evaluations(lambda x: cost(ad.checkpoint, x), x)["exp"] == 1
-    assert evaluations(ad.grad(lambda x: cost(ad.checkpoint, x)), x)["exp"] == 2
+    assert evaluations(ad.value_and_grad(lambda x: cost(ad.checkpoint, x)), x)["exp"] == 2
 
 
 def test_marks_inside_marks_count_once():
     inner = ad.checkpoint(layer)
     outer = ad.checkpoint(lambda x: np.sin(inner(np.sin(inner(x)))))
-    found = evaluations(ad.grad(lambda x: np.cos(outer(x)).sum()), X)
+    found = evaluations(ad.grad(lambda x: np.exp(outer(x)).sum()), X)
     assert found["tanh"] == 12
     assert found["sin"] == 3        # the last is the result
 
@@ -228,13 +228,13 @@ def saving(x):
 
 
 def test_save_keeps_the_names_and_computes_the_rest_again():
-    f = ad.grad(saving)
+    f = ad.value_and_grad(saving)
     everything = [ad.plan(f, X, policy=p) for p in ("store", ad.Save(["h2", "h5"]), ad.Save("h2"))]
     assert [p.evaluations["tanh"] for p in everything] == [8, 14, 15]
     assert everything[0].peak_bytes > everything[2].peak_bytes > everything[1].peak_bytes
     for policy in (ad.Save(["h2", "h5"]), ad.Save("h5"), ad.Save([])):
         step = ad.compile(f, policy)
-        assert bits([step(X)]) == bits([f(X)])
+        assert bits(step(X)) == bits(f(X))
         assert step.measured_peak_bytes == step.plan(X).peak_bytes
 
 
@@ -312,16 +312,11 @@ def layers(f):
 
 @st.composite
 def marked_problems(draw):
-    problem = draw(problems())
-    n = len(problem)
-    drop = draw(st.lists(st.integers(0, 2), min_size=n, max_size=n))
-    level = sorted(draw(st.lists(st.integers(0, 2), min_size=n, max_size=n)))
+    raw = draw(raw_problems())
+    n = len(raw["nbytes"])
     return Problem(
-        problem.nbytes, problem.cost, [problem.inputs(v) for v in range(n)],
-        problem.targets, workspace=problem.workspace,
-        inplace=[problem.inplace(v) for v in range(n)], owner=problem.owner, level=level,
-        once=problem.once, keep=problem.keep, after=[problem.after(v) for v in range(n)],
-        drop=drop)
+        **raw, drop=draw(st.lists(st.booleans(), min_size=n, max_size=n)),
+        call=draw(st.lists(st.integers(0, 2), min_size=n, max_size=n)))
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
@@ -329,8 +324,8 @@ def marked_problems(draw):
 def test_every_method_gives_a_valid_plan(problem, method):
     schedule = solve(problem, method=method)
     assert validate(problem, schedule.steps)[0] == schedule.peak_bytes
-    if problem.drop.any():
-        inner = solve(Repeats(problem, problem.drop).problem, method=method)
+    if problem.drop.any() and method != "save":
+        inner = solve(Repeats(problem).problem, method=method)
         assert schedule.peak_bytes <= inner.peak_bytes
         assert schedule.cost == inner.cost
         assert schedule.gap >= 0
@@ -360,10 +355,12 @@ def test_frontiers_of_marked_problems_hold(problem):
 def test_a_chain_whose_inside_is_dropped():
     inputs = [[], [0], [1], [2], [3, 3], [4, 2], [5, 1], [6, 0]]
     problem = Problem([8] * 8, [1] * 8, inputs, [7], level=[0] * 4 + [1] * 4,
-                      drop=[0, 5, 5, 0, 0, 0, 0, 0])
+                      drop=[0, 1, 1, 0, 0, 0, 0, 0])
     schedule = solve(problem)
     assert schedule.evaluations.tolist() == [1, 2, 2, 1, 1, 1, 1, 1]
     assert schedule.overhead == 0.25
     assert Problem.from_json(problem.to_json()).drop.tolist() == problem.drop.tolist()
-    both = solve(problem, method="save")
-    assert both.evaluations.tolist() == [2, 2, 2, 2, 1, 1, 1, 1]
+    # save repeats what the sweep reads; what only the sweep reads has no other evaluation
+    both = Problem([8] * 8, [1] * 8, inputs, [3, 7], level=[0] * 4 + [1] * 4)
+    assert solve(both, method="save").evaluations.tolist() == [2, 2, 2, 1, 1, 1, 1, 1]
+    assert solve(problem, method="save").evaluations.tolist() == [1] * 8

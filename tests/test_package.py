@@ -25,7 +25,7 @@ LAYERS = [
     {"plans"},
     {"programs", "transformed"},
     {"tracing"},
-    {"compiled", "transforms"},
+    {"compiled", "marks", "transforms"},
     {"numpy", "jacobians"},
     {"nn", "optim", "testing"},
 ]

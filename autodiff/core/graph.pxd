@@ -49,7 +49,7 @@ cdef class Graph:
     cdef readonly dict payloads   # constant node -> its captured array
     cdef dict literals            # (type, scalar, dtype) -> its constant node
     cdef dict captures            # id of a captured array -> its constant node
-    cdef readonly dict calls      # node -> number of the `ad.checkpoint` call that made it
+    cdef readonly dict calls      # node -> `ad.checkpoint` call that made it; < 0: its result
     cdef readonly dict saved      # node -> name given to it by `ad.save`
     cdef public dict bindings     # argument node -> array, while its trace is open
     cdef public int base_level    # level of the nodes made now

@@ -358,15 +358,16 @@ cdef class Regions:
             after_start[k + 1] = len(after)
             start_[k + 1] = n_edges
             istart_[k + 1] = n_inplace
+        calls = self.calls()
         targets = np.array([self.values[value].slot for value in self.outputs], np.int64)
         return {"nbytes": nbytes, "cost": cost, "workspace": workspace, "level": level,
-                "once": once, "drop": self.calls(), "input_start": input_start,
+                "once": once, "drop": calls > 0, "call": abs(calls), "input_start": input_start,
                 "input_index": input_index[:n_edges].copy(), "inplace_start": inplace_start,
                 "inplace_index": inplace_index[:n_inplace].copy(), "after_start": after_start,
                 "after_index": np.array(after, np.int64), "targets": targets}
 
     def calls(self):
-        """By region, the number of the marked call that made its node; 0 for none."""
+        """By region, the marked call that made its node, 0 for none, below 0 for its results."""
         cdef int32_t k, value
         found = np.zeros(len(self.regions), np.int64)
         if self.graph.calls:

@@ -13,6 +13,7 @@ from autodiff.planning.costbound import ANY_ORDER, certified
 from autodiff.planning.exact import Exact
 from autodiff.planning.incumbent import Incumbents
 from autodiff.planning.limits import Limits, check_seed, check_time_limit
+from autodiff.planning.repeats import Repeats
 from autodiff.planning.schedule import Schedule, format_bytes
 
 _COARSE = 8     # points before the refinement
@@ -117,6 +118,10 @@ def frontier(problem, points=24, *, time_limit=4.0, seed=0):
     """
     if isinstance(points, bool) or not isinstance(points, int) or points < 2:
         raise PolicyError(f"points= is an int of at least 2, not {points!r}")
+    if problem.drop.any():
+        repeats = Repeats(problem)
+        found = frontier(repeats.problem, points, time_limit=time_limit, seed=seed)
+        return Frontier(Point(p.budget, repeats.schedule(p.schedule)) for p in found)
     time_limit, seed = check_time_limit(time_limit) / points, check_seed(seed)
     incumbents, exact = Incumbents(problem), Exact(problem)
     once = [s for s in incumbents.base if s.cost == problem.total_cost]

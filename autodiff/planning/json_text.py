@@ -6,14 +6,16 @@ from autodiff.errors import PlanError
 
 VERSION = 1
 HEADER = {"version": VERSION, "unit": "bytes"}
-FIELDS = "name nbytes cost inputs inplace owner workspace level once keep after drop line".split()
+FIELDS = """name nbytes cost inputs inplace owner workspace level once keep after drop call
+line""".split()
 OPTIONAL = {
     "name": None,
     "level": 0,
     "once": False,
     "keep": False,
     "after": [],
-    "drop": 0,
+    "drop": False,
+    "call": 0,
     "line": None,
 }
 
@@ -60,7 +62,8 @@ def read(text):
         "once": column("once", False),
         "keep": column("keep", False),
         "after": column("after", ()),
-        "drop": column("drop", 0),
+        "drop": column("drop", False),
+        "call": column("call", 0),
         "names": column("name", None),
         "lines": column("line", None),
     }
@@ -84,7 +87,8 @@ def write(problem, header):
         "once": (problem.once > 0).tolist(),
         "keep": (problem.keep > 0).tolist(),
         "after": each(problem.after),
-        "drop": problem.drop.tolist(),
+        "drop": (problem.drop > 0).tolist(),
+        "call": problem.call.tolist(),
         "line": each(problem.line),
     }
     for field, default in OPTIONAL.items():

@@ -222,7 +222,7 @@ def as_policy(policy=None):
     if isinstance(policy, type) and policy in _CLASSES:
         raise PolicyError(f"{policy.__name__} is a class; write {policy.__name__}()")
     raise PolicyError(
-        f"a policy is Store(), Recompute(), Checkpoint(every=k), Save(names), Budget(bytes), one of "
+        "a policy is Store(), Recompute(), Checkpoint(every=k), Save(names), Budget(bytes), one of "
         f"{', '.join(map(repr, _BY_NAME))}, or bytes as '64MB', '64MiB' or an int, not {policy!r}"
     )
 

@@ -41,18 +41,20 @@ class Problem:
         Nodes never computed twice; nodes never freed after their first computation.
     after : sequence of sequences of int, optional
         Nodes that must have been computed before, without reading their bytes.
-    drop : sequence of int, optional
-        Above 0: the marked call that made the node (`ad.checkpoint`). Such a node is not held for
-        nodes of a higher level outside its call: they read it computed again. Without effect on
-        targets and on nodes marked once or keep.
+    drop : sequence of bool, optional
+        Nodes that are not held for nodes of a higher level: those read them computed again.
+        Without effect on targets, views and their owners, and nodes marked once or keep.
+    call : sequence of int, optional
+        Above 0: the marked call (`ad.checkpoint`) that made the node. Within one call, `drop` has
+        no effect.
     names, lines : sequence of str or None, or callable node -> str or None, optional
         Labels and source lines, for messages and printing only.
 
     Attributes
     ----------
-    nbytes, workspace, owner, level, drop : int64 arrays (n,); `owner` is the final owner, or -1
+    nbytes, workspace, owner, level, call : int64 arrays (n,); `owner` is the final owner, or -1
     cost : int64 or float64 array (n,)
-    once, keep, target, needed : uint8 arrays (n,); `needed` marks targets and their ancestors
+    once, keep, drop, target, needed : uint8 arrays (n,); `needed` marks targets and their ancestors
     input_start, input_index : int64 arrays; node v reads ``input_index[input_start[v]:
         input_start[v + 1]]``; likewise `inplace_start`, `inplace_index`, `after_start`,
         `after_index`
@@ -87,6 +89,7 @@ class Problem:
         keep=None,
         after=None,
         drop=None,
+        call=None,
         names=None,
         lines=None,
     ):
@@ -110,6 +113,7 @@ class Problem:
             once=once,
             keep=keep,
             drop=drop,
+            call=call,
             names=names,
             lines=lines,
             **lists,
@@ -134,6 +138,7 @@ class Problem:
         after_start=None,
         after_index=None,
         drop=None,
+        call=None,
         names=None,
         lines=None,
     ):
@@ -159,6 +164,7 @@ class Problem:
             once=once,
             keep=keep,
             drop=drop,
+            call=call,
             names=names,
             lines=lines,
             input_start=input_start,
@@ -184,9 +190,10 @@ class Problem:
         self.cost = numbers(cost, "cost", n, floats=True)
         self.workspace = numbers(given["workspace"], "workspace", n)
         self.level = numbers(given["level"], "level", n)
-        self.drop = numbers(given["drop"], "drop", n)
+        self.call = numbers(given["call"], "call", n)
         self.once = mask(given["once"], "once", n)
         self.keep = mask(given["keep"], "keep", n)
+        self.drop = mask(given["drop"], "drop", n)
         owner = numbers(owner, "owner", n, least=-1)
         self.targets = numbers(targets, "targets", len(targets))
         self._check(owner)
@@ -299,7 +306,8 @@ class Problem:
 
         An object with "version", "nodes" and "targets"; a node has "nbytes", "cost" and any of
         "name", "inputs", "inplace", "owner", "workspace", "level", "once", "keep", "after",
-        "drop", "line". Other entries of the outer object describe the problem and are carried along.
+        "drop", "call", "line". Other entries of the outer object describe the problem and are
+        carried along.
 
         Raises
         ------

@@ -1,7 +1,7 @@
 """Repeats: what a mark drops is computed again for a later sweep, by a node of its own.
 
 In the problem with repeats, every planner respects the marks without knowing them: a dropped node
-is read by its own call and level alone, and each higher level reads a repeat of it, made of repeats
+is read by its own call or level alone, and each higher level reads a repeat of it, made of repeats
 where its inputs are dropped too. A repeat has the level it is made for, stands just before the
 first node that needs it, and comes after the lower levels have ended there. An order of computes is
 turned back by putting the original for each repeat; it holds no more bytes then.
@@ -21,9 +21,8 @@ class Repeats:
     Parameters
     ----------
     problem : Problem
-    drop : int64 array (n,)
-        As `Problem.drop`. Targets and nodes that are kept or computed once are never dropped,
-        nor is the owner of a view that is not.
+    drop : uint8 array (n,), optional
+        In place of `problem.drop` and its calls: without them, every higher level reads a repeat.
 
     Attributes
     ----------
@@ -31,11 +30,11 @@ class Repeats:
     original : int32 array, the node of the given problem for each node of `problem`
     """
 
-    def __init__(self, problem, drop):
+    def __init__(self, problem, drop=None):
         p = self._given = problem
-        drop = np.where((p.once | p.keep | p.target) > 0, 0, drop)
-        held = (p.owner >= 0) & (drop == 0)
-        drop[p.owner[held]] = 0
+        self._call = (p.call if drop is None else np.zeros(len(p), int)).tolist()
+        drop = (p.drop if drop is None else drop) & ~(p.once | p.keep | p.target) & (p.owner < 0)
+        drop[p.owner[p.owner >= 0]] = 0
         self._drop, self._level = drop.tolist(), p.level.tolist()
         self._number = {}       # (node, 0 or the level it is repeated for) -> number in `problem`
         self._rows = {"inputs": [], "inplace": [], "owner": [], "after": []}
@@ -105,7 +104,8 @@ class Repeats:
         level = again or self._level[reader]
         if not self._drop[u] or level <= self._level[u]:
             return u, 0
-        return (u, 0) if not again and self._drop[u] == self._drop[reader] else (u, level)
+        inside = 0 < self._call[u] == self._call[reader]
+        return (u, 0) if inside and not again else (u, level)
 
     def order(self, order):
         """Turn an order of computes of `problem` back into one of the given problem (int32)."""
@@ -127,7 +127,7 @@ class Repeats:
 
 def respecting_marks(problem, plan):
     """Plan a problem with marks: `plan` (problem -> Schedule) sees one with repeats instead."""
-    repeats = Repeats(problem, problem.drop)
+    repeats = Repeats(problem)
     try:
         return repeats.schedule(plan(repeats.problem))
     except BudgetError as error:

@@ -12,5 +12,5 @@ from autodiff.planning.repeats import Repeats
 
 def order(problem):
     """Order the computes: as given, what is not marked again before the sweep that reads it."""
-    repeats = Repeats(problem, np.where(problem.once > 0, 0, problem.level + 1))
+    repeats = Repeats(problem, np.ones(len(problem), np.uint8))
     return repeats.order(store.order(repeats.problem))

@@ -24,7 +24,7 @@ def smallest_budget(problem):
     (16, 16)
     """
     if problem.drop.any():
-        problem = Repeats(problem, problem.drop).problem
+        problem = Repeats(problem).problem
     exact, incumbents = Exact(problem), Incumbents(problem)
     if exact.fits:
         lowest, bound = exact.smallest(incumbents)
