@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from autodiff.errors import PolicyError
-from autodiff.planning import Checkpoint, Recompute, Store, as_policy, solve, use_policy
+from autodiff.planning import Budget, Checkpoint, Recompute, Store, as_policy, solve, use_policy
 from planning_problems import sine_chain
 
 
@@ -67,6 +67,18 @@ def test_what_is_no_policy_is_refused(policy, message):
     with pytest.raises(PolicyError, match=message), use_policy(policy):
         pass
     assert as_policy(None) == Store()
+
+
+@pytest.mark.parametrize(
+    ("given", "nbytes"), [("64MB", 64_000_000), ("64MiB", 2**26), (1000, 1000), (np.int64(7), 7)])
+def test_bytes_are_a_budget(given, nbytes):
+    assert as_policy(given) == Budget(nbytes)
+
+
+@pytest.mark.parametrize("given", ["64", "64XB", 0, -5, "-1MB", "0MB", "inf MB"])
+def test_impossible_bytes_are_refused(given):
+    with pytest.raises(PolicyError):
+        as_policy(given)
 
 
 @pytest.mark.parametrize("every", [0, -1, 2.5, "3", True, float("nan")])

@@ -217,7 +217,7 @@ def as_policy(policy=None):
         if policy.lstrip(" +-.")[:1].isdigit():
             return Budget(policy)
         raise PolicyError(unknown("policy", policy, list(_BY_NAME)))
-    if isinstance(policy, numbers.Real) and not isinstance(policy, bool):
+    if isinstance(policy, numbers.Integral) and not isinstance(policy, bool):
         return Budget(policy)
     if isinstance(policy, type) and policy in _CLASSES:
         raise PolicyError(f"{policy.__name__} is a class; write {policy.__name__}()")
