@@ -34,6 +34,7 @@ class Footprints:
     outside: np.ndarray         # (L,) held when stage i begins, beside state, tape and kept
     kept: np.ndarray            # (L,) bytes of kept
     has_kept: np.ndarray        # (L,) bool
+    idle: np.ndarray            # (L,) bool: stage i computes nothing
 
 
 class Ways:
@@ -116,6 +117,7 @@ class Ways:
             outside=table(),
             kept=np.array([self.size(kept) for kept in self.kept], np.int64),
             has_kept=np.array([bool(kept) for kept in self.kept], np.uint8),
+            idle=np.array([not stage for stage in s.stages], np.uint8),
         )
         f.tape_cost[0, -1] = 0      # the last segment's first visit, as every plan has it
         for i in range(count):

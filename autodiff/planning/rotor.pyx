@@ -11,7 +11,9 @@ Stage a always runs with m bytes. What stage j has read and stage j − 1 reads 
 between them: then `e` is 1 and the bytes are part of what is held besides. `f` is 1 where state a
 has values in common with one that is held besides, so that they do not die with it.
 
-m takes the values budget − k·unit, and what is deducted is rounded to units, where it is no multiple
+Where stage b computes nothing, Opt(a, b, m) = Opt(a, b − 1, m) on all visits but the first.
+
+m takes the values budget − k·unit, and what is deducted is rounded to units, unless it is a multiple
 of one: costs are then estimates. The moves are chosen by them with exact bytes, and no move is made
 that leaves too few bytes for a later one, so that no plan overshoots.
 """
@@ -46,7 +48,7 @@ cdef class Rotor:
     cdef const int64_t[:, ::1] begin_peak, apart, tape_apart
     cdef const uint8_t[:, ::1] shares, tape_shares
     cdef const int64_t[::1] outside, kept
-    cdef const uint8_t[::1] has_kept
+    cdef const uint8_t[::1] has_kept, idle
     cdef int64_t[::1] least         # [row]: bytes without which Opt is infinite
     cdef float[:, ::1] opt          # [row, k]
     cdef int64_t budget, unit, columns
@@ -61,8 +63,9 @@ cdef class Rotor:
         self.both_peak, self.tape_peak, self.stage_peak = f.both_peak, f.tape_peak, f.stage_peak
         self.apart, self.shares = f.apart, f.shares
         self.tape_apart, self.tape_shares = f.tape_apart, f.tape_shares
-        self.outside, self.kept, self.has_kept = f.outside, f.kept, f.has_kept
-        self.steps = np.unique([*f.apart[np.triu_indices(self.L, 1)], *f.tape_apart[:, : self.L - 1].ravel()])
+        self.outside, self.kept, self.has_kept, self.idle = f.outside, f.kept, f.has_kept, f.idle
+        tapes = f.tape_apart[:, : self.L - 1]
+        self.steps = np.unique([*f.apart[np.triu_indices(self.L, 1)], *tapes.ravel()])
         self.least = np.full(2 * self.L * (self.L + 1), 1 << 62, np.int64)
         with nogil:
             self.fill_least()
@@ -96,12 +99,18 @@ cdef class Rotor:
         if a == b:
             return max(self.stage_peak[f, 0, a], held + self.tape_peak[f, e, a])
         least = max(held + self.both_peak[f, first, a], self.beside_tape(a, b, f, e))
+        if self.skips(b, e):
+            least = min(least, self.least[row(a, b - 1, f, 0)])
         for j in range(a + 1, b + 1):
             way = max(held + peak, self.apart[a, j] + self.least[row(j, b, self.shares[a, j], e)])
             way = max(way, min(self.left_bytes(a, j, f, 0), self.left_bytes(a, j, f, 1)))
             least = min(least, way)
             peak = max(peak, self.apart[a, j] + self.pass_peak[self.shares[a, j], first, j])
         return max(least, self.stage_peak[f, 0, a])
+
+    cdef bint skips(self, int64_t b, int64_t e) noexcept nogil:
+        """Say whether b need not be visited again, as its stage computes nothing."""
+        return self.idle[b] and e == 0 and b < self.L - 1
 
     cdef int64_t beside_tape(self, int64_t a, int64_t b, int64_t f, int64_t e) noexcept nogil:
         """Bound from below the bytes for reversing a + 1 … b beside the tape of a."""
@@ -180,6 +189,8 @@ cdef class Rotor:
             for k in range(end + 1):
                 out[k] = self.tape_cost[e, a]
             return
+        if self.skips(b, e):
+            relax(out, &self.opt[row(a, b - 1, f, 0), 0], NULL, stage, 0, 0)
         shared = self.tape_shares[f, a]
         down = (self.tape_apart[f, a] + self.rounding) // self.unit
         end = min(stage, self.column(held + self.both_peak[f, first, a]))
@@ -232,7 +243,9 @@ cdef class Rotor:
                 total += self.tape_cost[e, a]
                 continue
             j, left = self.best(a, b, f, e, m)
-            if j == 0:
+            if j < 0:
+                waiting.append((a, b - 1, f, 0, m))
+            elif j == 0:
                 moves.append((BOTH, a, first))
                 total += self.both_cost[first, a]
                 waiting += [(a,), (a + 1, b, self.tape_shares[f, a], e, m - self.tape_apart[f, a])]
@@ -245,7 +258,7 @@ cdef class Rotor:
         return total, moves
 
     cdef best(self, int64_t a, int64_t b, int64_t f, int64_t e, int64_t m):
-        """Choose among the ways: (j, e of the left part), j 0 for the tape.
+        """Choose among the ways: (j, e of the left part), j 0 for the tape, -1 for leaving out b.
 
         Where rounding leaves no way of known cost, the one of least bytes is taken.
         """
@@ -255,6 +268,9 @@ cdef class Rotor:
         cdef int64_t peak = self.begin_peak[first, a]
         cdef double passed = 0, cost
         ways = []
+        right = row(a, b - 1, f, 0)
+        if self.skips(b, e) and max(self.least[right], self.stage_peak[f, 0, a]) <= m:
+            ways.append((self.value(right, m), self.least[right], -1, 0))
         need = max(held + self.both_peak[f, first, a], self.beside_tape(a, b, f, e))
         if need <= m:
             right = row(a + 1, b, self.tape_shares[f, a], e)

@@ -92,7 +92,7 @@ class Segments:
                     self.strays[j].add(v)
 
     def _lighten(self):
-        """Move nodes that read nothing of a stage to the next one, where fewer bytes cross then."""
+        """Move nodes that read nothing of a stage to the next one there is, for fewer bytes."""
         p, place = self.problem, {v: i for i, v in enumerate(self.sweep)}
         change = np.zeros(len(place) + 1, np.int64)
         last = {}
@@ -103,7 +103,8 @@ class Segments:
             change[place[v]] += p.nbytes[v]
             change[len(place) if p.pinned[v] else last[v]] -= p.nbytes[v]
         crossing = np.cumsum(change).tolist()       # bytes of the sweep held after each node
-        for i in range(len(self.stages) - 1, 0, -1):
+        used = [i for i in reversed(range(len(self.stages))) if self.stages[i]]
+        for i, following in zip(used[:-1], used[1:], strict=True):
             stage = self.stages[i]
             begin = len(stage)
             while begin and not any(map(self._is_inner, self.reads[stage[begin - 1]])):
@@ -111,7 +112,7 @@ class Segments:
             if 0 < begin < len(stage):
                 end = min(range(len(stage), begin - 1, -1),
                           key=lambda k: crossing[place[stage[k - 1]]])
-                self.stages[i - 1][:0] = stage[end:]
+                self.stages[following][:0] = stage[end:]
                 del stage[end:]
 
     def _is_inner(self, v):

@@ -76,5 +76,6 @@ def _in_slots(ways):
         shares=np.zeros_like(f.shares),
         tape_shares=np.zeros_like(f.tape_shares),
         has_kept=np.zeros_like(f.has_kept),
+        idle=f.idle,
         **nothing,
     )
