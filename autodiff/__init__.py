@@ -25,6 +25,7 @@ from autodiff.errors import (
     UndefinedDerivativeError,
     UnsupportedError,
 )
+from autodiff.frontiers import Frontier, frontier
 from autodiff.jacobians import hessian, hvp, jacobian
 from autodiff.marks import checkpoint, save
 from autodiff.ops.user import operation
@@ -45,6 +46,7 @@ __all__ = [
     "Checkpoint",
     "ConcretizationError",
     "DTypeError",
+    "Frontier",
     "GradientWarning",
     "Graph",
     "GraphError",
@@ -65,6 +67,7 @@ __all__ = [
     "check_grads",
     "checkpoint",
     "compile",
+    "frontier",
     "grad",
     "gradients",
     "hessian",

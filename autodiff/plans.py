@@ -21,6 +21,8 @@ class Plan:
         `plan.variable(region)` and `plan.operation(region)` say what a region is.
     problem : autodiff.planning.Problem
         The abstract problem the policy saw: bytes, costs and dependencies of the regions.
+    regions : autodiff.core.regions.Regions
+        What the numbers in the steps stand for.
     schedule : autodiff.planning.Schedule
         The steps on that problem, with their simulation.
     peak_bytes : int
@@ -53,7 +55,7 @@ class Plan:
     """
 
     def __init__(self, regions, schedule, executable, policy, marginal=None):
-        self._regions, self._marginal = regions, marginal
+        self.regions, self._marginal = regions, marginal
         self.schedule, self.policy = schedule, policy
         self.peak_bytes = executable.peak_bytes
         self.live_bytes = schedule.peak_bytes + executable.captured_bytes
@@ -111,7 +113,7 @@ class Plan:
         >>> [(action, plan.variable(region).op.name) for action, region, _ in plan.steps]
         [('compute', 'tanh'), ('compute', 'sum'), ('free', 'tanh')]
         """
-        return self._regions.graph[self._regions.describe(region)[1]]
+        return self.regions.graph[self.regions.describe(region)[1]]
 
     def operation(self, region):
         """Look up the name of the operation that a region computes.
@@ -124,12 +126,12 @@ class Plan:
         >>> [plan.operation(region) for _, region, _ in plan.steps]
         ['copy']
         """
-        return self._regions.describe(region)[0]
+        return self.regions.describe(region)[0]
 
     @property
     def captured(self):
         """List the Variables of the captured arrays, which are held throughout."""
-        return [self._regions.graph[node] for node in self._regions.constants]
+        return [self.regions.graph[node] for node in self.regions.constants]
 
     @cached_property
     def evaluations(self):

@@ -1,5 +1,6 @@
 """Programs: regions, a policy's schedule, addresses, and the run."""
 
+import copy
 import threading
 from dataclasses import replace
 
@@ -8,7 +9,7 @@ from autodiff.core.program import Executable
 from autodiff.core.regions import Regions
 from autodiff.core.variable import Variable
 from autodiff.errors import BudgetError, GraphError, PolicyError
-from autodiff.planning import Budget, Problem, Save, as_policy, memory_bound
+from autodiff.planning import Budget, Problem, Save, Schedule, as_policy, memory_bound
 from autodiff.planning.budget import impossible, not_found
 from autodiff.planning.costbound import ANY_ORDER, certified
 from autodiff.planning.schedule import format_bytes
@@ -94,6 +95,16 @@ def fit(problem, policy, captured, allocate):
         raise impossible(problem, policy.nbytes - captured, bound - captured,
                          memory_bound(problem)[1])
     raise not_found(problem, policy.nbytes, bound, None)
+
+
+def reschedule(plan, schedule):
+    """(executable, plan) of another schedule of a plan's problem, under a Budget of its peak."""
+    schedule = Schedule(plan.problem, schedule.steps, schedule.method, schedule.lower_bound,
+                        schedule.bound_family)
+    executable = Executable(
+        plan.regions, schedule.steps, schedule.simulation.taken, plan.problem.workspace)
+    policy = Budget(max(1, executable.peak_bytes))
+    return executable, Plan(plan.regions, schedule, executable, policy)
 
 
 def marginal_overhead(problem, policy, captured, allocate):
@@ -213,6 +224,39 @@ class Program:
         """
         _, strides = self._executable.accept(tuple(arrays))
         return self._for_strides(strides)[1]
+
+    def with_schedule(self, schedule):
+        """Make a program of the same inputs and outputs that runs a schedule of `plan.problem`.
+
+        Parameters
+        ----------
+        schedule : Schedule
+            As `autodiff.planning.solve` and `frontier` make them, by any method.
+
+        Returns
+        -------
+        Program
+            Its policy is a Budget of its own peak.
+
+        Raises
+        ------
+        PlanError
+            When the steps are no valid plan of the problem; it names the wrong step.
+
+        Examples
+        --------
+        >>> import numpy as np, autodiff as ad
+        >>> from autodiff.planning import solve
+        >>> x = ad.variable("x", 100)
+        >>> f = ad.Program([x], [np.tanh(np.sin(x)).sum()])
+        >>> f.with_schedule(solve(f.plan.problem, method="recompute")).plan.evaluations["sin"]
+        1
+        """
+        other = copy.copy(self)
+        other._executable, other.plan = reschedule(self.plan, schedule)
+        other.policy = other.plan.policy
+        other._strided, other._last = {}, threading.local()
+        return other
 
     def _for_strides(self, strides):
         if strides is None:

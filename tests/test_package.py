@@ -24,9 +24,9 @@ LAYERS = [
     {"explain"},
     {"plans"},
     {"programs", "transformed"},
-    {"tracing"},
+    {"tracing", "speed"},
     {"compiled", "marks", "transforms"},
-    {"numpy", "jacobians"},
+    {"numpy", "jacobians", "frontiers"},
     {"nn", "optim", "testing"},
 ]
 # Some are held to less than their layer: the oracle of the tests must not share our mistakes, and

@@ -77,6 +77,37 @@ def _mark_peak(axes, plan, shown, scale):
                   fontsize="small")
 
 
+def plot_frontier(frontier, path):
+    """Save the picture of `Frontier.plot`."""
+    figure, matplotlib = new_figure((8, 4.8))
+    axes = figure.subplots()
+    unit, scale = _unit(frontier[-1].peak_bytes)
+    nbytes = np.array([point.peak_bytes for point in frontier]) / scale
+    overhead = np.array([point.overhead for point in frontier])
+    least = np.array([(1 + point.overhead) / (1 + point.gap) - 1 for point in frontier])
+    bound, end = frontier.bound_bytes / scale, 1.04 * nbytes[-1]
+    axes.axvspan(0, bound, color=FAINT, alpha=0.25, lw=0, label="proven impossible")
+    # A plan serves budgets up to the next plan's; a bound, proven for one budget, holds below it.
+    axes.step([*nbytes, end], [*overhead, overhead[-1]], where="post", color=FIRST, label="plans")
+    axes.plot(nbytes, overhead, "o", color=FIRST, ms=4)
+    axes.fill_between(np.repeat(nbytes, 2)[1:-1], np.repeat(least[1:], 2),
+                      np.repeat(overhead[:-1], 2), color=FIRST, alpha=0.15, lw=0,
+                      label="gap to the bound")
+    knee = frontier.knee()
+    axes.plot(knee.peak_bytes / scale, knee.overhead, "o", color=AGAIN, ms=8,
+              label=f"knee: {format_bytes(knee.peak_bytes)}, {knee.overhead:.1%}")
+    axes.set(xlabel=f"peak, {unit}", ylabel="overhead", xlim=(0, end), ylim=(0, None))
+    axes.yaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1.0))
+    once = frontier[-1].seconds / (1 + frontier[-1].overhead)
+    if once > 0:
+        seconds = axes.secondary_yaxis(
+            "right", functions=(lambda y: (1 + y) * once, lambda t: t / once - 1))
+        seconds.set_ylabel("seconds, estimated")
+    axes.spines["top"].set_visible(False)
+    axes.legend(frameon=False)
+    figure.savefig(path, dpi=120)
+
+
 def _unit(nbytes):
     for unit, scale in (("B", 1), ("kB", 10**3), ("MB", 10**6)):
         if nbytes < 1000 * scale:

@@ -61,15 +61,8 @@ class Frontier(tuple):
 
         Both axes run from 0 to 1; of a frontier that is flat, the first point.
         """
-        first, last = self[0], self[-1]
-        width = max(1, last.budget - first.budget)
-        height = (first.overhead - last.overhead) or 1.0
-
-        def below_line(point):
-            across = (point.budget - first.budget) / width
-            return 1 - across - (point.overhead - last.overhead) / height
-
-        return max(self, key=below_line) if first.overhead > last.overhead else first
+        return self[knee_of([point.budget for point in self],
+                            [point.overhead for point in self])]
 
     def __repr__(self):
         return f"<Frontier: {len(self)} points>"
@@ -85,7 +78,31 @@ class Frontier(tuple):
         return "\n".join(lines)
 
 
-def frontier(problem, points=24, *, time_limit=4.0, seed=0):
+def knee_of(sizes, overheads):
+    """Number the point farthest below the line from first to last, both axes from 0 to 1.
+
+    Parameters
+    ----------
+    sizes : sequence of int, bytes, ascending
+    overheads : sequence of float, falling or equal
+
+    Returns
+    -------
+    int
+        0 where all overheads are equal.
+    """
+    width = max(1, sizes[-1] - sizes[0])
+    height = overheads[0] - overheads[-1]
+    if not height > 0:
+        return 0
+
+    def below_line(k):
+        return 1 - (sizes[k] - sizes[0]) / width - (overheads[k] - overheads[-1]) / height
+
+    return max(range(len(sizes)), key=below_line)
+
+
+def frontier(problem, points=24, *, time_limit=4.0, seed=0, progress=None):
     """Plan a problem at many budgets.
 
     Parameters
@@ -96,6 +113,8 @@ def frontier(problem, points=24, *, time_limit=4.0, seed=0):
     time_limit : float, seconds
         Of all searches together; turned into moves as in `solve`.
     seed : int
+    progress : callable (), optional
+        Called after each search.
 
     Returns
     -------
@@ -120,7 +139,8 @@ def frontier(problem, points=24, *, time_limit=4.0, seed=0):
         raise PolicyError(f"points= is an int of at least 2, not {points!r}")
     if problem.drop.any():
         repeats = Repeats(problem)
-        found = frontier(repeats.problem, points, time_limit=time_limit, seed=seed)
+        found = frontier(repeats.problem, points, time_limit=time_limit, seed=seed,
+                         progress=progress)
         return Frontier(Point(p.budget, repeats.schedule(p.schedule)) for p in found)
     time_limit, seed = check_time_limit(time_limit) / points, check_seed(seed)
     incumbents, exact = Incumbents(problem), Exact(problem)
@@ -140,6 +160,8 @@ def frontier(problem, points=24, *, time_limit=4.0, seed=0):
             plan = lowest
         plans[budget] = plan
         incumbents.base.append(plan)
+        if progress is not None:
+            progress()
 
     incumbents.base.append(lowest)
     low, high = lowest.peak_bytes, highest.peak_bytes

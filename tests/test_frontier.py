@@ -1,0 +1,237 @@
+"""The frontier of a function: monotone, every point a plan that runs as it says."""
+
+import re
+import sys
+import types
+
+import numpy as np
+import pytest
+
+import autodiff as ad
+from autodiff import frontiers, speed
+from autodiff.errors import ArgumentError, AutodiffError, PlanError, PolicyError
+from autodiff.planning import simulate, solve
+from autodiff.trees import flatten
+from validator import validate
+
+
+def deep(layers, width=16, batch=64):
+    """(function, arguments): value and gradient of a deep MLP."""
+    rng = np.random.default_rng(0)
+    Ws = [rng.standard_normal((width, width)).astype(np.float32) for _ in range(layers)]
+    X = rng.standard_normal((batch, width)).astype(np.float32)
+    y = rng.integers(0, width, batch)
+
+    def cost(Ws, X, y):
+        h = X
+        for W in Ws:
+            h = np.maximum(0, h @ W)
+        return ad.nn.cross_entropy(h, y)
+
+    return ad.value_and_grad(cost), (Ws, X, y)
+
+
+def branches(x, A):
+    """A function that is no chain, with captured arrays and a result of its own size."""
+    a = np.tanh(x @ A)
+    b = np.exp(-a) * np.linspace(0, 1, a.shape[1])
+    c = np.sin(a) + np.cos(b) * a
+    return ((c @ A.T) * np.sin(x)).sum() + b.sum()
+
+
+CASES = {
+    "deep": deep(28),
+    "branches": (ad.grad(branches), (np.ones((9, 7)), np.ones((7, 5)))),
+    "flat": (np.tanh, (np.ones(5),)),
+}
+
+
+@pytest.fixture(scope="module", params=CASES)
+def case(request):
+    f, args = CASES[request.param]
+    return f, args, ad.frontier(f, *args)
+
+
+@pytest.fixture(scope="module")
+def found():
+    f, args = deep(6)
+    return ad.frontier(f, *args, points=6)
+
+
+def test_more_bytes_cost_less(case):
+    _, _, found = case
+    for a, b in zip(found, found[1:]):
+        assert a.peak_bytes < b.peak_bytes
+        assert a.overhead > b.overhead
+    assert found[-1].overhead == 0
+    assert found[0].peak_bytes >= found.bound_bytes
+    for nbytes, overhead, seconds, gap, plan in found:
+        assert (nbytes, overhead, gap) == (plan.peak_bytes, plan.overhead, plan.gap)
+        assert gap >= 0
+        assert seconds > 0
+
+
+def test_the_deep_mlp_has_many_points():
+    f, args = CASES["deep"]
+    assert len(ad.frontier(f, *args)) >= 16
+
+
+def test_every_point_is_simulated_again_and_runs_as_planned(case):
+    f, args, found = case
+    entry, arrays = ad.compile(f, "store")._entry(args, {})
+    expected = entry(arrays)
+    for point in found:
+        plan = point.plan
+        again = simulate(plan.problem, list(plan.steps))
+        assert again.peak_bytes + plan.captured_bytes == plan.live_bytes <= plan.peak_bytes
+        peak, cost, _, _ = validate(plan.problem, plan.steps)
+        assert (peak, cost) == (again.peak_bytes, plan.cost)
+        assert sum(part.nbytes for part in plan.peak_breakdown) == plan.live_bytes
+        other = entry.program.with_schedule(plan.schedule)
+        results = other.run(arrays, entry.constants)
+        for a, b in zip(results, flatten(expected)[0], strict=True):
+            np.testing.assert_array_equal(a, b)
+        assert other.measured_peak_bytes == point.peak_bytes == other.peak_bytes
+
+
+def test_the_bound_covers_the_bytes_after_packing(case):
+    # A plan within a point's bytes may hold all of them: bounds for fewer prove nothing here.
+    _, _, found = case
+    for k, point in enumerate(found):
+        cheaper = [other for other in found[: k + 1] if other.plan.cost < point.plan.lower_bound]
+        assert not cheaper
+        if point.plan.bound_family == "any order":
+            for method in ("store", "checkpoint"):
+                other = solve(point.plan.problem, method=method)
+                if other.peak_bytes + point.plan.captured_bytes <= point.peak_bytes:
+                    assert other.cost >= point.plan.lower_bound
+
+
+def test_the_knee_bends_most(case):
+    _, _, found = case
+    knee = found.knee()
+    assert knee in found
+    if len(found) > 2:
+        width = found[-1].peak_bytes - found[0].peak_bytes
+        height = found[0].overhead - found[-1].overhead
+
+        def distance(point):
+            return (1 - (point.peak_bytes - found[0].peak_bytes) / width
+                    - (point.overhead - found[-1].overhead) / height)
+
+        assert distance(knee) == max(map(distance, found)) > 0
+
+
+def test_it_prints_a_row_for_each_point(found):
+    rows = str(found).splitlines()
+    assert rows[0] == f"no plan holds less than {found.bound_bytes:,} bytes"
+    for row, point in zip(rows[2:], found, strict=True):
+        assert row.split()[0] == f"{point.peak_bytes:,}"
+        assert row.split()[1] == f"{point.overhead:.1%}"
+        assert re.search(r"\d (s|ms|µs) ", row)
+        assert row.endswith("<- knee") == (point is found.knee())
+    assert f"{len(found)} plans" in repr(found)
+
+
+def test_it_is_drawn(found, tmp_path):
+    found.plot(tmp_path / "frontier.png")
+    assert (tmp_path / "frontier.png").read_bytes().startswith(b"\x89PNG")
+    ad.frontier(np.tanh, np.ones(3)).plot(tmp_path / "flat.svg")
+    assert "knee" in (tmp_path / "flat.svg").read_text()
+
+
+class Bar:
+    """Stands for tqdm's class and remembers what it was told."""
+
+    def __init__(self, total, delay, **_):
+        self.total, self.delay, self.done, self.closed = total, delay, 0, False
+        Bar.last = self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.closed = True
+
+    def update(self, n):
+        self.done += n
+
+
+def test_a_bar_shows_what_takes_long(monkeypatch, capsys):
+    f, args = deep(3)
+    ad.frontier(f, *args, points=3)
+    assert capsys.readouterr().err.strip() == "", "it was quick"
+    monkeypatch.setitem(sys.modules, "tqdm", types.SimpleNamespace(tqdm=Bar))
+    ad.frontier(f, *args, points=3)
+    assert (Bar.last.total, Bar.last.delay, Bar.last.closed) == (3, frontiers.PATIENCE, True)
+    assert 2 <= Bar.last.done <= 3
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    assert len(ad.frontier(f, *args, points=3)) >= 1
+
+
+def test_keywords_are_the_functions_own():
+    def f(x, times):
+        for _ in range(times):
+            x = np.sin(x)
+        return x.sum()
+
+    few, many = (ad.frontier(ad.grad(f), np.ones(50), times=t, points=3) for t in (2, 9))
+    assert few[-1].peak_bytes < many[-1].peak_bytes
+
+
+def test_marks_hold_on_the_whole_frontier():
+    layer = ad.checkpoint(lambda h, W: np.sin(np.tanh(h @ W)))
+
+    def f(Ws, x):
+        for W in Ws:
+            x = layer(x, W)
+        return (x * x).sum()
+
+    args = [np.eye(6)] * 6, np.ones((20, 6))
+    found = ad.frontier(ad.grad(f), *args, points=5)
+    least = ad.plan(ad.grad(f), *args).overhead
+    assert found[-1].overhead == least > 0
+    for a, b in zip(found, found[1:]):
+        assert a.overhead > b.overhead
+
+
+def test_bad_input():
+    with pytest.raises(PolicyError, match="points="):
+        ad.frontier(np.tanh, np.ones(3), points=1)
+    with pytest.raises(ArgumentError, match="nothing that is computed from arrays") as caught:
+        ad.frontier(lambda x: 3, np.ones(3))
+    assert isinstance(caught.value, AutodiffError)
+
+
+def test_seconds_are_costs_times_the_speed_of_the_machine(monkeypatch):
+    product, other = speed.seconds_per_cost()
+    assert 0 < product < 1e-6
+    assert 0 < other < 1e-6
+    assert speed.seconds_per_cost() == (product, other)
+    f, args = deep(3)
+    plan = ad.plan(f, *args, policy="recompute")
+    monkeypatch.setattr(speed, "seconds_per_cost", lambda: (2.0, 0.0))
+    products = sum(int(plan.problem.cost[region]) for action, region, _ in plan.steps
+                   if action == "compute" and plan.operation(region) == "matmul")
+    assert speed.estimate_seconds(plan) == 2 * products
+    monkeypatch.setattr(speed, "seconds_per_cost", lambda: (1.0, 1.0))
+    assert speed.estimate_seconds(plan) == plan.cost
+
+
+def test_a_program_runs_any_schedule_of_its_problem():
+    x = ad.variable("x", 40)
+    h = x
+    for _ in range(6):
+        h = np.sin(h)
+    program = ad.Program([x], ad.gradients(h.sum(), [x]))
+    array = np.linspace(0, 1, 40)
+    other = program.with_schedule(solve(program.plan.problem, method="recompute"))
+    assert other.plan.evaluations["sin"] > program.plan.evaluations["sin"]
+    assert other.peak_bytes < program.peak_bytes
+    np.testing.assert_array_equal(other(array)[0], program(array)[0])
+    assert other.measured_peak_bytes == other.peak_bytes
+    assert program.measured_peak_bytes == program.peak_bytes
+    np.testing.assert_array_equal(other(array[::-1])[0], program(array[::-1])[0])
+    longer = ad.Program([x], [np.sin(h) * h, h.sum(), *ad.gradients((h * h).sum(), [x])])
+    with pytest.raises(PlanError):
+        program.with_schedule(longer.plan.schedule)
