@@ -13,9 +13,9 @@ has values in common with one that is held besides, so that they do not die with
 
 Where stage b computes nothing, Opt(a, b, m) = Opt(a, b − 1, m) on all visits but the first.
 
-m takes the values budget − k·unit, and what is deducted is rounded to units, unless it is a multiple
-of one: costs are then estimates. The moves are chosen by them with exact bytes, and no move is made
-that leaves too few bytes for a later one, so that no plan overshoots.
+m takes the values budget − k·unit. What is deducted is rounded to units, where it is no multiple of
+one, and costs are estimates then. The moves are chosen by them with exact bytes, and no move is
+made that leaves too few bytes for a later one, so that no plan overshoots.
 """
 
 from libc.math cimport INFINITY

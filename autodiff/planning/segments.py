@@ -4,7 +4,8 @@ The *state* at a cut is the set of values that cross it: made before, read after
 that the sweep needs. Segment j is what lies between cut j and cut j + 1; its *stage* is the stretch
 of the sweep that reads its inner values, or the state it starts from. A cut stays when no stage
 has to read the values of two segments at once, and the stages come in the segments' order, last to
-first. Values that are computed once and stay (targets, kept ones, views) belong to no state.
+first. What the sweep turns round on is the state at the end. Values that are computed once and stay
+(targets, kept ones, views) belong to no state.
 """
 
 import numpy as np
