@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import autodiff as ad
+from autodiff.explain.breakdown import held_regions
 from autodiff.explain.timeline import rows_by_line, timeline
 from autodiff.planning.costbound import cost_bound
 from random_graphs import build, recipes
@@ -69,6 +70,21 @@ def test_the_breakdown_adds_up_to_the_live_bytes(plan):
                 or part.nbytes == sum(x.nbytes for x in part.values))
     captured = sum(part.nbytes for part in parts if part.what == "captured")
     assert captured == plan.captured_bytes
+
+
+@pytest.mark.parametrize("plan", ALL, ids=name_of)
+def test_what_is_held_adds_up_at_every_computation(plan):
+    simulation, problem = plan.schedule.simulation, plan.problem
+    for step, (action, region, _) in enumerate(plan.steps):
+        if action == "compute":
+            held = held_regions(plan.steps, simulation.taken, step)
+            nbytes = problem.nbytes[held].sum() + problem.workspace[region]
+            assert nbytes == simulation.live_bytes[step]
+            assert region in held
+
+
+def test_plans_work_in_place():
+    assert any((plan.schedule.simulation.taken >= 0).any() for plan in ALL)
 
 
 @settings(max_examples=25)

@@ -52,8 +52,8 @@ def held_at_peak(plan):
             nbytes = int(problem.nbytes[region])
             if nbytes:
                 parts[x.line, "value"].append((nbytes, x, operation))
-        action, region, _ = plan.steps[peak]
-        if action == "compute" and problem.workspace[region]:
+        _, region, _ = plan.steps[peak]
+        if problem.workspace[region]:
             x, operation = plan.variable(region), plan.operation(region)
             parts[x.line, "workspace"].append((int(problem.workspace[region]), x, operation))
     found = []
@@ -67,15 +67,14 @@ def held_at_peak(plan):
     return tuple(sorted(found, key=lambda part: -part.nbytes))
 
 
-def held_regions(steps, taken, peak):
-    """Find the regions held while step `peak` runs, without the one whose bytes are taken over."""
-    nodes, computes = steps.nodes[:peak], steps.actions[:peak] == 0
+def held_regions(steps, taken, step):
+    """Find the regions held during a computation, without the one whose bytes it takes over."""
+    nodes, computes = steps.nodes[:step], steps.actions[:step] == 0
     held = np.zeros(int(steps.nodes.max()) + 1, np.int64)
     np.add.at(held, nodes, np.where(computes, 1, -1))
-    action, region, _ = steps[peak]
-    held[region] = action == "compute"
-    if taken[peak] >= 0:
-        held[taken[peak]] = 0
+    held[steps.nodes[step]] = 1
+    if taken[step] >= 0:
+        held[taken[step]] = 0
     return np.flatnonzero(held).tolist()
 
 
