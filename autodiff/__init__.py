@@ -1,6 +1,6 @@
 """Reverse-mode differentiation of NumPy programs under a memory policy."""
 
-from autodiff import listing, nn, numpy, optim  # noqa: F401  (listing registers print(graph))
+from autodiff import listing, nn, numpy, optim, random  # noqa: F401  (print(graph) is of listing)
 from autodiff.compiled import compile, plan
 from autodiff.core.arena import release_memory, set_arena_limit
 from autodiff.core.gradients import gradients
@@ -80,6 +80,7 @@ __all__ = [
     "operation",
     "optim",
     "plan",
+    "random",
     "release_memory",
     "save",
     "set_arena_limit",

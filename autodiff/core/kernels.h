@@ -5,6 +5,7 @@
 #define AUTODIFF_KERNELS_H
 
 #include "movement.h"
+#include "random.h"
 #include "reduce.h"
 #include "rows.h"
 
@@ -90,6 +91,20 @@ static int power_of_integers(const Call *c, char **p, Run *run) {
     return RAISED;
 }
 
+/* ---- random numbers: operands are the key and the counter ---- */
+#define RANDOM(name)                                                                           \
+    static int random_##name(const Call *c, char **p, Run *run) {                              \
+        fill_##name((uint32_t *)p[0], *(uint64_t *)p[1], size_of(c->layouts[2]), p[2]);        \
+        return OK;                                                                             \
+    }
+RANDOM(bits) RANDOM(uniform_f) RANDOM(uniform_d) RANDOM(normal_f) RANDOM(normal_d)
+
+static int random_keys(const Call *c, char **p, Run *run) {
+    fill_keys((uint32_t *)p[0], *(uint64_t *)p[1], (uint32_t)c->params[0],
+              shape_of(c->layouts[2])[0], (uint32_t *)p[2]);
+    return OK;
+}
+
 typedef struct { const char *name; Kernel kernel; Prepare prepare; } NamedKernel;
 #define BOTH(name) {#name ":f", name##_f, NULL}, {#name ":d", name##_d, NULL}
 static const NamedKernel kernels[] = {
@@ -104,7 +119,9 @@ static const NamedKernel kernels[] = {
     {"scatter_add:f", scatter_add_f, prepare_scatter},
     {"scatter_add:d", scatter_add_d, prepare_scatter},
     BOTH(softmax), BOTH(log_softmax), BOTH(logsumexp), BOTH(cross_entropy),
-    BOTH(softmax_error), BOTH(one_hot),
+    BOTH(softmax_error), BOTH(one_hot), BOTH(random_uniform), BOTH(random_normal),
+    {"random_bits", random_bits, NULL},
+    {"random_keys", random_keys, NULL},
     {NULL, NULL, NULL}};
 
 static const NamedKernel *find_kernel(const char *name) {

@@ -1,8 +1,9 @@
-"""Helpers for multilayer perceptrons: initialisers, layers, losses, weight decay, training.
+"""Helpers for multilayer perceptrons: initialisers, layers, dropout, losses, decay, training.
 
 Parameters are plain dicts of arrays, functions are plain functions of them.
 """
 
+from autodiff.nn.dropout import dropout
 from autodiff.nn.initialisers import glorot_uniform, he_normal
 from autodiff.nn.losses import cross_entropy, mse, weight_decay
 from autodiff.nn.mlp import init_mlp, mlp
@@ -13,6 +14,7 @@ from autodiff.ops.softmax import log_softmax, softmax
 
 __all__ = [
     "cross_entropy",
+    "dropout",
     "fit",
     "glorot_uniform",
     "he_normal",
