@@ -6,23 +6,24 @@ Equal pure subexpressions are one node: the table below is keyed on the operatio
 its attributes and its dtype.
 """
 
+import math
 from contextvars import ContextVar
 from weakref import ref
 
 import numpy as np
 
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint64_t
 from libc.string cimport memcmp, memset
 
 from ..errors import DTypeError, ShapeError
 
-from .lines cimport find_line, place_of, text_of
+from .lines cimport place_of, text_of, user_line
 from .operations cimport Operation, functions, operations, type_dtypes
-from .operations import CONSTANT
+from .operations import operation
 from .variable cimport Variable
 
-cdef Operation _constant = CONSTANT
+cdef Operation _constant = operation("constant")
 
 cdef enum:
     MAX_NDIM = 32                 # as in call.h
@@ -179,7 +180,7 @@ cdef class Graph:
         """Add a node, or find the equal one that exists; return its index."""
         cdef uint64_t h = 0
         cdef int64_t slot = 0
-        cdef int32_t k, j, level = self.base_level
+        cdef int32_t k, j, code, lasti, level = self.base_level
         cdef Node* node
         if len(shape) > MAX_NDIM:
             raise ShapeError(
@@ -206,6 +207,7 @@ cdef class Graph:
                         self.note_line(k)
                         return k
                 slot = (slot + 1) & (self.table_room - 1)
+        self.find_line(&code, &lasti)   # may run Python code: before anything is written
         self.grow(n)
         k = self.n_nodes
         node = &self.nodes[k]
@@ -228,7 +230,8 @@ cdef class Graph:
             self.edges[self.n_edges + j].next = self.nodes[inputs[j]].consumer
             self.nodes[inputs[j]].consumer = self.n_edges + j
         self.handles[k] = NULL
-        self.find_line(&node.code, &node.lasti)
+        node.code = code
+        node.lasti = lasti
         self.n_edges += n
         self.n_nodes += 1
         if op.merges:
@@ -276,7 +279,13 @@ cdef class Graph:
         return 0
 
     cdef tuple intern_shape(self, tuple shape):
-        return <tuple> self.shapes.setdefault(shape, shape)
+        """The one tuple equal to `shape`; its arrays have no more bytes than an int64 counts."""
+        found = self.shapes.get(shape)
+        if found is None:
+            if 8 * math.prod([max(extent, 1) for extent in shape]) >= INT64_MAX:
+                raise ShapeError(f"shape {shape} is larger than any array{self.here()}")
+            found = self.shapes[shape] = shape
+        return <tuple> found
 
     cdef int32_t intern_attrs(self, tuple attrs) except -1:
         """Index of `attrs`; what cannot be hashed is equal to nothing but itself."""
@@ -345,7 +354,7 @@ cdef class Graph:
         code[0] = self.sweep_code
         lasti[0] = self.sweep_lasti
         if self.sweep_code < 0:
-            find_line(self.code_index, self.codes, code, lasti)
+            user_line(self.code_index, self.codes, code, lasti)
         return 0
 
     cdef int note_line(self, int32_t index) except -1:

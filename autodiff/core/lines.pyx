@@ -30,7 +30,7 @@ cdef tuple NOT_THE_USER = (
 )
 
 
-cdef int find_line(dict code_index, list codes, int32_t* code, int32_t* lasti) except -1:
+cdef int user_line(dict code_index, list codes, int32_t* code, int32_t* lasti) except -1:
     """Where the user stands: the innermost frame outside this package and NumPy.
 
     `codes` collects the code objects met; `code_index` knows each, -1 for those that are ours.

@@ -318,7 +318,7 @@ cdef class Regions:
         inplace_start = np.zeros(n + 1, np.int64)
         inplace_index = np.zeros(self.n_inputs, np.int64)
         after_start, after = np.zeros(n + 1, np.int64), []
-        impure = -1                               # the last operation with an effect: they keep order
+        impure = -1                    # the last operation with an effect: they keep their order
         cdef int64_t[::1] nbytes_ = nbytes, cost_ = cost, workspace_ = workspace, level_ = level
         cdef int64_t[::1] start_ = input_start, index_ = input_index
         cdef int64_t[::1] istart_ = inplace_start, iindex_ = inplace_index

@@ -16,9 +16,9 @@ from ..errors import ConcretizationError, GraphError
 from .graph cimport FLAG_WEAK, Graph, Node, current_graph, resize
 from .lines cimport place_of, text_of
 from .operations cimport Operation, dtype_number, functions, operations, type_dtypes
-from .operations import ARGUMENT, VARIABLE
+from .operations import operation
 
-cdef Operation _variable = VARIABLE, _argument = ARGUMENT
+cdef Operation _variable = operation("variable"), _argument = operation("argument")
 
 OPERATORS = ("add", "subtract", "multiply", "divide", "power", "less", "less_equal",
              "equal", "not_equal", "greater", "greater_equal", "floor_divide", "remainder")

@@ -11,7 +11,7 @@ def anneal(
     budget: int,
     moves: int,
     seed: int = 0,
-    lower_bound: float = 0,
+    lower_bound: float = 0.0,
     deadline: float = ...,
 ) -> tuple[NDArray[np.int32], bool]: ...
 def better(

@@ -9,7 +9,7 @@ back. Above the budget, outcomes of a lower peak are kept.
 
 from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport exp, log
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int64_t, uint64_t
 
 import time
 
@@ -87,7 +87,8 @@ cdef bint recompute(Search* s, int64_t v, int64_t use) noexcept nogil:
     return True
 
 
-cdef int64_t last_read_before(const Line* line, int64_t u, int64_t life, int64_t slot) noexcept nogil:
+cdef int64_t last_read_before(const Line* line, int64_t u, int64_t life,
+                              int64_t slot) noexcept nogil:
     """Find where a life would end without its read at `slot`: later than that, or before."""
     cdef int64_t i, c, k, at, last = line.start[u * line.most + life]
     if line.end[u * line.most + life] > slot:

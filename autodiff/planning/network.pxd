@@ -11,7 +11,7 @@ cdef struct Net:
     const int64_t* in_index
     const int64_t* out_start    # who needs v so: the same edges turned round
     const int64_t* out_index
-    const int64_t* over_start   # inputs whose bytes v may take over, equal in size and without views
+    const int64_t* over_start   # inputs whose bytes v may take over: of equal size, no views
     const int64_t* over_index
     const int64_t* after_start  # what must have been computed before v
     const int64_t* after_index

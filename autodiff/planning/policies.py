@@ -37,7 +37,8 @@ class Recompute:
     Examples
     --------
     >>> from autodiff.planning import Problem, Recompute
-    >>> chain = Problem([8] * 5, [1] * 5, [[], [0], [1], [2, 1], [3, 0]], [4], level=[0, 0, 0, 1, 1])
+    >>> inputs = [[], [0], [1], [2, 1], [3, 0]]
+    >>> chain = Problem([8] * 5, [1] * 5, inputs, [4], level=[0, 0, 0, 1, 1])
     >>> Recompute().schedule(chain).cost
     6
     """

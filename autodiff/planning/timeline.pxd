@@ -19,7 +19,7 @@ cdef struct Line:
     int64_t most        # computes of one node there is room for
     int32_t* count      # per node: its computes
     int32_t* start      # (n, most) their slots, ascending
-    int32_t* end        # (n, most) the slot of the last use of each life, its start if there is none
+    int32_t* end        # (n, most) the slot of the last use of each life, else of its start
     int32_t* several    # nodes computed more than once
     int32_t* where      # per node: its place among them
     int64_t several_count

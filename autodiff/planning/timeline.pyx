@@ -10,7 +10,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 
 import numpy as np
 
-from autodiff.planning.network cimport Net, Network
+from autodiff.planning.network cimport Network
 from autodiff.planning.peaktree cimport tree_add
 
 cdef enum:
@@ -229,7 +229,7 @@ cdef class Timeline:
         self.lay_out(order)
 
     cdef lay_out(self, const int32_t[::1] order):
-        cdef int64_t n = self.network.n, size = order.shape[0], slots = 16, t, v, i
+        cdef int64_t n = self.network.n, size = order.shape[0], slots = 16, t
         cdef int64_t most = 2 * int(np.bincount(order, minlength=n).max(initial=0)) + 14
         cdef int64_t room = 4096
         while slots < SPREAD * size + 16:
