@@ -29,7 +29,7 @@ class Plan:
         What a run holds beyond the caller's arrays, after allocation: arena, results, captured
         arrays. The run measures the same number.
     live_bytes : int
-        What simulating the steps gives: `peak_bytes` without packing, captured arrays included.
+        What simulating the steps gives: `peak_bytes` without captured arrays and packing.
     arena_bytes, result_bytes, captured_bytes : int
         The parts of `peak_bytes`.
     cost, overhead : int, float
@@ -40,7 +40,8 @@ class Plan:
     evaluations : dict
         Operation name -> how often it is computed.
     peak_breakdown : tuple of Held
-        What is held at the peak instant, by source line; adds up to `live_bytes`.
+        What is held at the peak instant, by source line; adds up to `live_bytes` and the
+        captured arrays.
     recomputed : tuple of Recomputed
         What is evaluated more than once, by source line and operation.
 
@@ -49,16 +50,16 @@ class Plan:
     >>> import numpy as np, autodiff as ad
     >>> plan = ad.plan(ad.grad(lambda x: np.tanh(x).sum()), np.zeros(100))
     >>> plan.evaluations["tanh"], plan.live_bytes
-    (1, 808)
-    >>> sum(part.nbytes for part in plan.peak_breakdown)
-    808
+    (1, 800)
+    >>> sum(part.nbytes for part in plan.peak_breakdown) - plan.captured_bytes
+    800
     """
 
     def __init__(self, regions, schedule, executable, policy, marginal=None):
         self.regions, self._marginal = regions, marginal
         self.schedule, self.policy = schedule, policy
         self.peak_bytes = executable.peak_bytes
-        self.live_bytes = schedule.peak_bytes + executable.captured_bytes
+        self.live_bytes = schedule.peak_bytes
         self.arena_bytes = executable.arena_bytes
         self.result_bytes = executable.block_bytes + executable.small_bytes
         self.captured_bytes = executable.captured_bytes

@@ -39,7 +39,7 @@ def held_at_peak(plan):
     Returns
     -------
     tuple of Held
-        Their bytes add up to `plan.live_bytes`.
+        Their bytes add up to `plan.live_bytes` and `plan.captured_bytes`.
     """
     problem, simulation = plan.problem, plan.schedule.simulation
     parts = defaultdict(list)       # (line, what) -> [(bytes, variable, operation)]

@@ -168,8 +168,8 @@ def _summary(plan):
     rows = [
         ("peak", f"{plan.peak_bytes:,} bytes = arena {plan.arena_bytes:,} + results "
                  f"{plan.result_bytes:,} + captured {plan.captured_bytes:,}"),
-        ("live", f"{plan.live_bytes:,} bytes at the peak, the rest is packing and results not "
-                 "yet written"),
+        ("live", f"{plan.live_bytes:,} bytes at the peak; beyond captured arrays, the rest is "
+                 "packing and results not yet written"),
         ("overhead", f"{plan.overhead:.1%} of the cost of computing everything once"),
     ]
     if hasattr(plan.policy, "nbytes"):
@@ -178,9 +178,10 @@ def _summary(plan):
 
 
 def _held(plan):
+    total = max(1, plan.live_bytes + plan.captured_bytes)
     head = _row(("bytes", "share", "line", "what"), "th")
     return head + "".join(
-        _row((format_bytes(part.nbytes), f"{part.nbytes / max(1, plan.live_bytes):.1%}",
+        _row((format_bytes(part.nbytes), f"{part.nbytes / total:.1%}",
               part.line, operations_of(part)))
         for part in plan.peak_breakdown)
 

@@ -36,8 +36,8 @@ def _bytes(plan):
     return [
         f"  peak      {plan.peak_bytes:,} bytes = arena {plan.arena_bytes:,} + results "
         f"{plan.result_bytes:,} + captured {plan.captured_bytes:,}",
-        f"  live      {plan.live_bytes:,} bytes at the peak, the rest is packing and results "
-        "not yet written",
+        f"  live      {plan.live_bytes:,} bytes at the peak; beyond captured arrays, the rest is "
+        "packing and results not yet written",
     ]
 
 
@@ -83,7 +83,7 @@ def _peak(plan):
 
 
 def _peak_row(plan, nbytes, line, what):
-    share = nbytes / plan.live_bytes if plan.live_bytes else 0.0
+    share = nbytes / max(1, plan.live_bytes + plan.captured_bytes)
     return f"  {format_bytes(nbytes):>9} {share:>6.1%}  {line:<24}  {what}"
 
 
