@@ -19,11 +19,13 @@ from autodiff.core.queries import signature, unrun
 from autodiff.core.variable import Variable, argument, constant, here
 from autodiff.errors import (
     ArgumentError,
+    BudgetError,
     ConcretizationError,
     DTypeError,
     GradientWarning,
     GraphError,
 )
+from autodiff.kept import Kept
 from autodiff.planning import as_policy
 from autodiff.programs import Program, check_names
 from autodiff.trees import flatten, paths, unflatten
@@ -67,16 +69,21 @@ class Cache:
 programs = Cache(256)
 
 
-def run(inputs, outputs, arrays, policy):
-    """Run outputs of a graph on arrays, with a program found by its structure or made now."""
+def find_program(inputs, outputs, policy):
+    """(a program found by its structure or made now, the captured arrays to run it with)."""
     graph = outputs[0].graph
     key, constants = signature(inputs, outputs)
-    payloads = [graph.payloads[node] for node in constants]
     program = programs.get((key, policy))
+    if isinstance(program, BudgetError):          # refused before: it would be again
+        raise BudgetError(*program.args, **vars(program))
     if program is None:
-        program = Program(inputs, outputs, policy)
+        try:
+            program = Program(inputs, outputs, policy)
+        except BudgetError as error:              # the copy holds no frames
+            programs.put((key, policy), BudgetError(*error.args, **vars(error)))
+            raise
         programs.put((key, policy), program)
-    return program.run(arrays, payloads)
+    return program, [graph.payloads[node] for node in constants]
 
 
 class Trace:
@@ -90,6 +97,7 @@ class Trace:
         self.policy, self.concrete = policy, concrete
         self.graph = Graph()
         self.inputs = []
+        self.kept = Kept(self.graph, policy, find_program)
 
     def __enter__(self):
         self._token = _open.set(self)
@@ -134,11 +142,12 @@ class Trace:
         outputs = variables_of(leaves, self.graph)
         if outputs:
             check_names(self.graph, self.policy)
-            known = self.inputs
-            if len(known) < len(self.graph.bindings):        # some values were looked at
-                _, _, known = unrun(outputs, self.graph.bindings)
-            arrays = [self.graph.bindings[x.index] for x in known]
-            results = iter(run(known, outputs, arrays, self.policy))
+            if self.kept.nbytes:                             # some values were looked at
+                results = iter(self.kept.run(outputs))
+            else:
+                program, captured = find_program(self.inputs, outputs, self.policy)
+                arrays = [self.graph.bindings[x.index] for x in self.inputs]
+                results = iter(program.run(arrays, captured))
             leaves = [next(results) if isinstance(leaf, Variable) else leaf for leaf in leaves]
         return unflatten(structure, leaves)
 
@@ -274,7 +283,7 @@ def evaluate(x):
     if x.index in graph.payloads:
         return graph.payloads[x.index]
     if x.index not in graph.bindings:
-        leaves, alive, known = unrun([x], graph.bindings)
+        leaves, alive, _ = unrun([x], graph.bindings)
         if leaves:
             raise ConcretizationError(
                 f"the value of {x!r} is looked at{here(x)}, but it depends on "
@@ -282,13 +291,10 @@ def evaluate(x):
                 "under ad.compile or ad.plan know shapes only: use np.where or ad.numpy "
                 "functions instead of `if`, run it as an ad.Program, or use ad.grad(f), where "
                 "values may be looked at")
-        outputs = [x, *(y for y in alive if y is not x)]
-        arrays = [graph.bindings[y.index] for y in known]
         trace = _open.get()
         inside = trace is not None and trace.graph is graph
-        policy = trace.policy if inside else as_policy(None)
-        for y, value in zip(outputs, run(known, outputs, arrays, policy), strict=True):
-            graph.bindings[y.index] = value
+        kept = trace.kept if inside else Kept(graph, as_policy(None), find_program)
+        kept.look(x, alive)
     value = graph.bindings[x.index].view()
     value.flags.writeable = False
     return value

@@ -23,7 +23,7 @@ LAYERS = [
     {"planning", "ops", "listing"},
     {"explain"},
     {"plans"},
-    {"programs", "transformed"},
+    {"programs", "transformed", "kept"},
     {"tracing", "speed"},
     {"compiled", "marks", "transforms"},
     {"numpy", "jacobians", "frontiers", "random"},

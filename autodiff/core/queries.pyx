@@ -190,8 +190,8 @@ def boundary(list outputs, int32_t first, set dropped=None):
 def unrun(list outputs, dict run):
     """The ancestors of `outputs`, themselves included, that are not in `run` and not constants.
 
-    Returns (leaves among them, those that somebody still refers to, the nodes of `run` at which
-    the walk ends).
+    Returns (leaves among them, those that somebody still refers to or that run only once, the
+    nodes of `run` at which the walk ends).
     """
     cdef Graph graph = (<Variable> outputs[0]).graph
     cdef set seen = {(<Variable> x).index for x in outputs}
@@ -212,7 +212,7 @@ def unrun(list outputs, dict run):
         if node.n_inputs == 0:
             leaves.append(graph.handle(v))
             continue
-        if graph.handles[v] != NULL and op.name != "argument":
+        if op.effect == "callback" or graph.handles[v] != NULL and op.name != "argument":
             alive.append(graph.handle(v))
         for j in range(node.n_inputs):
             source = graph.sources[node.first_edge + j]
