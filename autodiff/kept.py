@@ -58,16 +58,14 @@ class Kept:
         """Run the first attempt (more outputs, let go, let all go) that fits the budget."""
         if not isinstance(self._policy, Budget):
             return self._attempt([*required, *attempts[0][0]], self._policy)
-        for last in range(len(attempts)):
-            more, some, everything = attempts[last]
-            final = last == len(attempts) - 1
+        for more, some, everything in attempts:
             outputs = [*required, *more]
             if some:
                 self._let_go(set() if everything else self._read_by(outputs))
             try:
-                return self._attempt(outputs, self._remaining(quick=not final and len(attempts) > 2))
+                return self._attempt(outputs, self._remaining(quick=bool(more)))
             except BudgetError as error:
-                if final:
+                if everything:
                     if self._runs:
                         error.add_note(
                             f"beside {self.nbytes:,} bytes of values that were looked at and "
