@@ -9,7 +9,6 @@ an input of the trace's later programs.
 import threading
 import warnings
 from collections import OrderedDict
-from contextvars import ContextVar
 
 import numpy as np
 
@@ -26,11 +25,10 @@ from autodiff.errors import (
     GraphError,
 )
 from autodiff.kept import Kept
+from autodiff.ops.user import open_trace
 from autodiff.planning import as_policy
 from autodiff.programs import Program, check_names
 from autodiff.trees import flatten, paths, unflatten
-
-_open = ContextVar("autodiff.trace", default=None)  # the Trace being written, or None
 
 
 class Cache:
@@ -100,13 +98,13 @@ class Trace:
         self.kept = Kept(self.graph, policy, find_program)
 
     def __enter__(self):
-        self._token = _open.set(self)
+        self._token = open_trace.set(self)
         self.graph.__enter__()
         return self
 
     def __exit__(self, *exception):
         self.graph.__exit__(*exception)
-        _open.reset(self._token)
+        open_trace.reset(self._token)
         return False
 
     def take(self, args, kwargs, names=None):
@@ -208,7 +206,7 @@ def graph_of(args, kwargs):
 
 def traced(body, args, kwargs, policy, names=None):
     """Run `body(args, kwargs)` in a trace: nested ones return Variables, the outermost arrays."""
-    if _open.get() is not None:
+    if open_trace.get() is not None:
         return body(args, kwargs)
     graph = graph_of(args, kwargs)
     if graph is not None:
@@ -225,7 +223,7 @@ def traced(body, args, kwargs, policy, names=None):
 
 def is_tracing():
     """Whether a transform called now is inside another one."""
-    return _open.get() is not None
+    return open_trace.get() is not None
 
 
 def fresh_arguments(args, argnums, names=None):
@@ -291,11 +289,13 @@ def evaluate(x):
                 "under ad.compile or ad.plan know shapes only: use np.where or ad.numpy "
                 "functions instead of `if`, run it as an ad.Program, or use ad.grad(f), where "
                 "values may be looked at")
-        trace = _open.get()
+        trace = open_trace.get()
         inside = trace is not None and trace.graph is graph
         kept = trace.kept if inside else Kept(graph, as_policy(None), find_program)
         kept.look(x, alive)
-    value = graph.bindings[x.index].view()
+    value = graph.bindings[x.index]
+    # An argument is the caller's array, which may change after the call.
+    value = value.view() if x.inputs else value.copy()
     value.flags.writeable = False
     return value
 

@@ -67,6 +67,60 @@ def test_inputs_are_read_only_and_results_copied():
     np.testing.assert_array_equal(ad.Program([program_x], [y])(np.ones(3))[0], [2, 2, 2])
 
 
+@pytest.mark.parametrize("effect", ["pure", "callback"])
+def test_what_forward_keeps_of_its_inputs_stays_as_it_was(effect):
+    kept = []
+
+    def forward(x):
+        kept.append(x[1:])
+        return x
+
+    op = ad.operation(forward, shape=lambda x: (x.shape, x.dtype), effect=effect)
+    f = ad.compile(lambda x: op(np.tanh(x)) * 2)
+    for given in (np.ones(1000), np.zeros(1000), np.full(1000, -1.0)):
+        f(given)
+    ad.release_memory()
+    for found, given in zip(kept, (1.0, 0.0, -1.0), strict=True):
+        assert not found.flags.writeable
+        np.testing.assert_array_equal(found, np.tanh(np.full(999, given)))
+
+
+def root(a):
+    """sqrt(a) by Newton's method, the slope by a transform."""
+    x = np.array(1.0)
+    for _ in range(20):
+        x = x - (x * x - a) / ad.grad(lambda z: z * z)(x)
+    return x
+
+
+@pytest.mark.parametrize("shape", [None, lambda a: ((), np.float64)])
+def test_forward_may_use_transforms_while_a_trace_is_open(shape):
+    op = ad.operation(root, bprop=(lambda g, y, a: g / (2 * y),), shape=shape)
+
+    def looks(a):
+        y = op(a)                                  # forward runs at the look, inside the trace
+        return y * op(9.0) if y.value > 1 else y   # ... and on numbers alone
+
+    assert ad.grad(op)(4.0) == 0.25
+    assert ad.grad(looks)(4.0) == 0.75
+    assert ad.compile(ad.grad(op))(4.0) == 0.25
+
+
+@pytest.mark.parametrize("dtype", [complex, np.float16, np.longdouble, object, "U3", "M8[s]"])
+def test_results_of_dtypes_without_kernels_are_refused(dtype):
+    op = ad.operation(lambda x: np.zeros(2, dtype), name="strange")
+    told = ad.operation(lambda x: x, shape=lambda x: ((2,), dtype), name="strange_told")
+    for each in (op, told):
+        with pytest.raises(ad.DTypeError, match="the result of strange"):
+            each(ad.variable("x", (2,)))
+
+
+def test_a_result_cannot_have_a_negative_extent():
+    op = ad.operation(lambda x: x, shape=lambda x: ((-1,), np.float64), name="negative_extent")
+    with pytest.raises(ad.ShapeError, match="negative_extent: the result"):
+        op(ad.variable("x", (2,)))
+
+
 def test_a_gradient_needs_a_rule():
     bare = ad.operation(np.cos, name="bare")
     with pytest.raises(ad.UndefinedDerivativeError, match="derivative of bare is undefined"):

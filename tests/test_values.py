@@ -124,6 +124,20 @@ def test_value_is_a_read_only_array_of_the_shape_and_dtype():
         assert x.flags.writeable
 
 
+def test_a_value_that_is_kept_does_not_change_with_the_argument():
+    kept, x = [], A.copy()
+
+    def f(x):
+        kept.append(x.value)
+        return (x * x).sum()
+
+    ad.grad(f)(x)
+    ad.grad(lambda x: ad.grad(f)(x).sum())(x)
+    x[:] = 7
+    np.testing.assert_array_equal(kept, [A, A])
+    assert not kept[0].flags.writeable
+
+
 def test_constants_have_values_where_nothing_is_bound():
     seen = []
 

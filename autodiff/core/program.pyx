@@ -46,7 +46,7 @@ cdef extern from "<time.h>" nogil:
     cdef struct timespec:
         long tv_sec
         long tv_nsec
-    enum: CLOCK_MONOTONIC_COARSE
+    enum: CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE
     int clock_gettime(int, timespec*)
 
 cdef extern from "<stdlib.h>" nogil:
@@ -109,7 +109,7 @@ cdef int callback(const Call* call, char** p, Run* run) noexcept with gil:
     cdef int j
     try:
         op = <object> call.object
-        inputs = [readonly_view(call.layouts[j], call.dtypes[j], p[j])
+        inputs = [readonly_copy(call.layouts[j], call.dtypes[j], p[j])
                   for j in range(call.n_inputs)]
         out = array_view(call.layouts[call.n_inputs], call.out_dtype, p[call.n_inputs])
         op.call_forward(inputs, out)
@@ -134,8 +134,9 @@ cdef object array_view(const int64_t* layout, int dtype, char* data):
                                 strides, data, NPY_ARRAY_CARRAY, None)
 
 
-cdef object readonly_view(const int64_t* layout, int dtype, char* data):
-    array = array_view(layout, dtype, data)
+cdef object readonly_copy(const int64_t* layout, int dtype, char* data):
+    """An input of a callback: it may keep it, and the arena's bytes are gone after the run."""
+    array = array_view(layout, dtype, data).copy()
     array.flags.writeable = False
     return array
 
@@ -472,10 +473,11 @@ cdef class Executable:
             array = array.astype(dtype)
         return array
 
-    def __call__(self, list arrays, list constants):
+    def __call__(self, list arrays, list constants, int64_t[::1] fastest=None):
         """Run on arrays of the right shapes, dtypes and layouts; return the list of results.
 
-        `constants` are the captured arrays, in the order of `regions.constants`.
+        `constants` are the captured arrays, in the order of `regions.constants`. `fastest`, where
+        it is given, holds nanoseconds by region and is lowered to those of this run.
         """
         cdef Py_ssize_t k, n_arguments = len(arrays)
         cdef char** bases = <char**> PyMem_Calloc(
@@ -487,6 +489,11 @@ cdef class Executable:
         cdef int64_t failed = -1
         cdef int64_t high[2]
         cdef list results = []
+        cdef int64_t* spent = NULL
+        if fastest is not None:
+            if fastest.shape[0] != len(self.regions.regions):
+                raise ArgumentError("fastest has another length than there are regions")
+            spent = &fastest[0] if fastest.shape[0] else NULL
         if bases == NULL:
             raise ArenaError("no memory to start a run")
         try:
@@ -510,7 +517,7 @@ cdef class Executable:
             with nogil:
                 status = execute(self.code, self.n_code, self.operands, bases,
                                  bases + self.n_bases, high, &run,
-                                 &failed)
+                                 &failed, spent)
             if status != OK:
                 self.fail(status, &run, failed)
         finally:
@@ -570,14 +577,16 @@ cdef int poll(Run* run) noexcept with gil:
 
 
 cdef int execute(const Instruction* code, int64_t n, const Operand* operands, char** bases,
-                 char** p, int64_t* high, Run* run, int64_t* failed) noexcept nogil:
+                 char** p, int64_t* high, Run* run, int64_t* failed,
+                 int64_t* spent) noexcept nogil:
     """Run the instructions; on a status other than OK stop and say where. `p` is room for the
-    addresses of one instruction."""
+    addresses of one instruction; `spent`, or NULL, is told the fewest nanoseconds by region."""
     cdef int64_t k
     cdef int32_t j
     cdef int status
     cdef const Operand* at
-    cdef timespec now, last
+    cdef timespec now, last, begun, ended
+    cdef int64_t elapsed
     clock_gettime(CLOCK_MONOTONIC_COARSE, &last)
     for k in range(n):
         at = operands + code[k].first_operand
@@ -585,7 +594,14 @@ cdef int execute(const Instruction* code, int64_t n, const Operand* operands, ch
             p[j] = bases[at[j].base] + at[j].offset
             if at[j].base <= BLOCK and at[j].end > high[at[j].base]:
                 high[at[j].base] = at[j].end
+        if spent != NULL:
+            clock_gettime(CLOCK_MONOTONIC, &begun)
         status = code[k].call.kernel(code[k].call, p, run)
+        if spent != NULL and code[k].call.kernel != poison:
+            clock_gettime(CLOCK_MONOTONIC, &ended)
+            elapsed = (ended.tv_sec - begun.tv_sec) * 1000000000 + ended.tv_nsec - begun.tv_nsec
+            if elapsed < spent[code[k].region]:
+                spent[code[k].region] = elapsed
         if status == OK:
             clock_gettime(CLOCK_MONOTONIC_COARSE, &now)
             if now.tv_nsec - last.tv_nsec > 10000000 or now.tv_sec != last.tv_sec:

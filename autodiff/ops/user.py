@@ -1,11 +1,16 @@
 """The user's own operations: forward in NumPy, a rule by argument position."""
 
+from contextvars import ContextVar
+
 import numpy as np
 
 from autodiff.core.gradients import gradients
+from autodiff.core.operations import dtype_number
 from autodiff.core.variable import Variable, argument
 from autodiff.errors import ArgumentError, DTypeError, ShapeError
 from autodiff.ops.table import UNDEFINED, Structural, variables
+
+open_trace = ContextVar("autodiff.trace", default=None)  # the Trace being written, or None
 
 
 class UserOperation(Structural):
@@ -22,7 +27,7 @@ class UserOperation(Structural):
 
     def __call__(self, *args):
         if not any(isinstance(arg, Variable) for arg in args):
-            return np.asarray(self.forward(*map(np.asarray, args)))
+            return self.compute(map(np.asarray, args))
         inputs = variables(self.name, *args)
         if self.counted and len(self.rules) != len(inputs):
             raise ArgumentError(
@@ -38,14 +43,26 @@ class UserOperation(Structural):
             if self.shape is not None:
                 shape, dtype = self.shape(*inputs)
             else:
-                y = np.asarray(self.forward(*(_readonly_ones(x) for x in inputs)))
+                y = self.compute(map(_readonly_ones, inputs))
                 shape, dtype = y.shape, y.dtype
-            found = self.signatures[key] = (tuple(map(int, shape)), np.dtype(dtype))
+            shape = tuple(map(int, shape))
+            dtype_number(dtype, f"the result of {self.name}")
+            if any(extent < 0 for extent in shape):
+                raise ShapeError(f"{self.name}: the result cannot have shape {shape}")
+            found = self.signatures[key] = (shape, np.dtype(dtype))
         return found
+
+    def compute(self, inputs):
+        """The result of `forward`, in which transforms run at once although a trace may be open."""
+        token = open_trace.set(None)
+        try:
+            return np.asarray(self.forward(*inputs))
+        finally:
+            open_trace.reset(token)
 
     def call_forward(self, inputs, out):
         """Compute the result from read-only arrays into `out`; called by the executor."""
-        y = np.asarray(self.forward(*inputs))
+        y = self.compute(inputs)
         if y.shape != out.shape:
             raise ShapeError(
                 f"{self.name}: forward returned shape {y.shape}, the trace promised {out.shape}")
@@ -75,7 +92,8 @@ def operation(forward, *, bprop=None, jvp=None, shape=None, name=None, effect="p
     Parameters
     ----------
     forward : callable (*arrays) -> array
-        Computes the result with NumPy. The arrays are read-only; what it returns is copied.
+        Computes the result with NumPy, transforms and programs. It is given read-only copies,
+        which it may keep; what it returns is copied.
     bprop : tuple of callables (g, y, *inputs) -> Variable, or one callable
         By argument position, the product g^T J towards that input, written with Variables
         (eq. 6.54); None where nothing flows back. One callable (position, g, y, *inputs) serves
