@@ -180,6 +180,25 @@ def test_seeds_that_do_not_fit(g, outputs, seeds, match):
     assert ad.gradients(x.sum(), x) is not None       # nothing is lost
 
 
+@pytest.mark.parametrize("seed", [
+    np.array([1j, 1]), np.ones(2, np.float16), np.array([object()] * 2),
+    np.array(["a", "b"])])
+def test_a_seed_that_is_no_real_number(g, seed):
+    x = ad.variable("x", (2,))
+    with pytest.raises(ad.DTypeError, match="the seed for .* has dtype"):
+        ad.gradients([2 * x], [x], [seed])
+    with pytest.raises(ad.DTypeError, match="the seed for .* has dtype"):
+        ad.gradients([x.sum()], [x], [seed[0]])
+    assert np.tanh(x).level == 0                      # nothing is left behind
+
+
+@pytest.mark.parametrize("seed", [np.array([3, 5]), np.array([3, 5], ">f8"), [3.0, 5.0], (3, 5)])
+def test_a_seed_of_any_real_dtype(g, seed):
+    x = ad.variable("x", (2,), np.float32)
+    found = run([x], ad.gradients([2 * x], [x], [seed]), [np.ones(2, np.float32)])[0]
+    np.testing.assert_array_equal(found, np.array([6, 10], np.float32), strict=True)
+
+
 def test_a_seed_of_another_graph(g):
     x = ad.variable("x", (3,))
     with ad.Graph():

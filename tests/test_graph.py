@@ -283,6 +283,15 @@ def test_negative_extents(g, shape):
         ad.variable("x", shape)
 
 
+@pytest.mark.parametrize("shape", [(2**70,), (2**32, 2**32), (2**60, 1, 0, 2), (2**60,)])
+def test_shapes_larger_than_any_array(g, shape):
+    with pytest.raises(ad.ShapeError, match="larger than any array"):
+        ad.variable("x", shape)
+    with pytest.raises(ad.ShapeError, match="larger than any array"):
+        np.broadcast_to(ad.variable("x", [min(extent, 1) for extent in shape]), shape)
+    assert ad.variable("x", (2**59,)).nbytes == 2**62
+
+
 @pytest.mark.parametrize("shape", [2.5, "ab", None])
 def test_shapes_are_integers(g, shape):
     with pytest.raises((TypeError, ValueError)):

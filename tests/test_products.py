@@ -103,3 +103,11 @@ def test_dot_and_outer_take_scalars_and_lists_as_numpy_does():
                 found = ad.Program([x], [f(x, other), f(other, x)])(x32)
             np.testing.assert_array_equal(found[0], g(x32, other), strict=True)
             np.testing.assert_array_equal(found[1], g(other, x32), strict=True)
+
+
+def test_extents_that_blas_cannot_count_are_refused():
+    x, y = ad.variable("x", (2**31,)), ad.variable("y", (3, 2**31), np.float32)
+    for a, b in ((x, x), (np.ones((2, 3), np.float32), y), (y.T, np.ones(3, np.float32))):
+        with pytest.raises(ad.ShapeError, match="BLAS counts rows and columns"):
+            a @ b
+    assert (x[1:] @ x[1:]).shape == ()

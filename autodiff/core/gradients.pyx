@@ -7,6 +7,8 @@ variable are folded left in the order of the visit (last consumer first), each p
 node, so that no schedule can change the order of a sum.
 """
 
+import numpy as np
+
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stdint cimport int8_t, int32_t
 
@@ -14,7 +16,7 @@ from ..errors import DTypeError, GraphError, ShapeError, UndefinedDerivativeErro
 
 from .elementwise cimport cast
 from .graph cimport Graph
-from .operations cimport UNDEFINED, ZERO, Operation, functions, operations, type_dtypes
+from .operations cimport UNDEFINED, ZERO, Operation, dtype_number, functions, operations
 from .variable cimport Variable
 
 cdef extern from *:
@@ -233,7 +235,7 @@ def gradients(outputs, targets, seeds=None):
     ShapeError
         For an output that is not a scalar without a seed, or a seed of another shape.
     DTypeError
-        For a target or output that is not of floating point.
+        For a target or output that is not of floating point, a seed that is not of real numbers.
     UndefinedDerivativeError
         When a gradient arrives at argmax or a conversion to integers.
 
@@ -307,8 +309,9 @@ cdef Variable seed_of(Graph graph, Variable y, object seed):
         if g.graph is not graph:
             raise GraphError(f"gradients: the seed {g!r} belongs to another graph")
     else:
-        g = graph.handle(graph.capture(type_dtypes[graph.nodes[y.index].dtype].type(seed)
-                                       if not hasattr(seed, "shape") else seed))
+        array = np.asarray(seed)
+        dtype_number(array.dtype, f"gradients: the seed for {y!r}")
+        g = graph.handle(graph.capture(array.astype(y.dtype, copy=False)))
     if g.shape != y.shape:
         raise ShapeError(f"gradients: a seed of shape {g.shape} for {y!r} of shape {y.shape}")
     return g

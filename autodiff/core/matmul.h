@@ -6,6 +6,7 @@
 #ifndef AUTODIFF_MATMUL_H
 #define AUTODIFF_MATMUL_H
 
+#include <limits.h>
 #include "kernels.h"
 
 #define BLAS_POINTERS(T, X)                                                                    \
@@ -32,8 +33,12 @@ static Matrix matrix_of(const int64_t *layout, int64_t itemsize, int is_first) {
     return M;
 }
 
-/* Whether BLAS can read it: one direction dense, the other a whole number of elements apart. */
+/* Whether BLAS can read it: one direction dense, the other a whole number of elements apart, and
+ * all its numbers ints. */
 static int is_blas_matrix(Matrix M, int64_t itemsize) {
+    if (M.rows > INT_MAX || M.columns > INT_MAX || M.down / itemsize > INT_MAX
+        || M.across / itemsize > INT_MAX)
+        return 0;
     if (M.rows == 1 || M.columns == 1) {
         int64_t step = M.rows == 1 ? M.across : M.down;
         return (M.rows == 1 && M.columns == 1) || (step >= itemsize && step % itemsize == 0);

@@ -10,6 +10,8 @@ from autodiff.errors import ShapeError
 from autodiff.ops.movement import reshape, sum_to, transpose
 from autodiff.ops.table import Structural, promoted, variables
 
+BLAS_EXTENT = 2**31 - 1  # its integers are C ints
+
 
 def flip(x):
     """The last two axes exchanged."""
@@ -71,7 +73,7 @@ def matmul(a, b):
     Raises
     ------
     ShapeError
-        For a scalar, or where columns and rows do not fit.
+        For a scalar, where columns and rows do not fit, or are 2^31 and more of floats.
 
     Examples
     --------
@@ -95,6 +97,10 @@ def matmul(a, b):
         raise ShapeError(
             f"matmul: shapes {a.shape} and {b.shape} do not fit: {a.shape[-1]} columns meet "
             f"{inner} rows{here(a)}")
+    if a.dtype.kind == "f" and max(*a.shape[-2:], *b.shape[-2:]) > BLAS_EXTENT:
+        raise ShapeError(
+            f"matmul: shapes {a.shape} and {b.shape}: BLAS counts rows and columns up to "
+            f"{BLAS_EXTENT}{here(a)}")
     shape = (*batch, *a.shape[-2:-1], *(b.shape[-1:] if b.ndim > 1 else ()))
     return _matmul([a, b], shape, a.dtype)
 
