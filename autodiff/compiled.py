@@ -19,7 +19,7 @@ from autodiff.trees import flatten, unflatten
 class Compiled:
     """One trace of a function, compiled: arrays in, containers of arrays out."""
 
-    def __init__(self, f, args, kwargs, policy):
+    def __init__(self, f, args, kwargs, policy, costs, arrays):
         trace = Trace(policy, concrete=False)
         try:
             with trace:
@@ -32,6 +32,8 @@ class Compiled:
                          for computed, leaf in zip(self.where, leaves, strict=True)]
             self.program = Program(trace.inputs, outputs, policy) if outputs else None
             self.constants = self.program.constants() if outputs else []
+            if costs == "measured" and outputs:
+                self.program = self.program.with_measured_costs(arrays, self.constants)
         finally:
             trace.close()
 
@@ -73,7 +75,9 @@ def signature_of(args, kwargs):
     return tuple(key), arrays
 
 
-def compile(f: Callable[..., Any], policy: Any = None) -> "CompiledFunction":
+def compile(
+    f: Callable[..., Any], policy: Any = None, costs: str = "static",
+) -> "CompiledFunction":
     """Make a function that is traced once for each signature and then runs its program.
 
     The signature is the containers, shapes and dtypes of the arguments, and the values of ints,
@@ -88,9 +92,15 @@ def compile(f: Callable[..., Any], policy: Any = None) -> "CompiledFunction":
         Often a transform, `ad.compile(ad.value_and_grad(cost))`.
     policy : policy, str or None
         What is stored and what recomputed; None means the `ad.use_policy` around each call.
+    costs : "static" or "measured"
+        What plans take for the cost of an operation: a number from a table, or the time it takes
+        on the arguments of the first call with a signature, for which the function is then run
+        three times more (callbacks too).
 
     Raises
     ------
+    ArgumentError
+        For other costs.
     ConcretizationError
         When f looks at a traced value (`if x > 0`, `float(x)`); the message names the line.
 
@@ -101,7 +111,7 @@ def compile(f: Callable[..., Any], policy: Any = None) -> "CompiledFunction":
     >>> step(np.array([1.0, 2.0])), step(np.array([3.0, 4.0]))
     (array([2., 4.]), array([6., 8.]))
     """
-    return CompiledFunction(f, policy)
+    return CompiledFunction(f, policy, costs)
 
 
 class CompiledFunction(Transformed):
@@ -115,11 +125,14 @@ class CompiledFunction(Transformed):
         Counts its `hits` and `misses`; one entry for each signature and policy.
     """
 
-    def __init__(self, f, policy=None):
+    def __init__(self, f, policy=None, costs="static"):
+        if costs not in ("static", "measured"):
+            raise ArgumentError(f"costs are 'static' or 'measured', not {costs!r}")
+        self._costs = costs
         self._policy = None if policy is None else as_policy(policy)
         self.cache = Cache(64)
         self._last = threading.local()
-        super().__init__(self._run, compile, f, policy=self._policy)
+        super().__init__(self._run, compile, f, policy=self._policy, costs=costs)
 
     def plan(self, *args: Any, **kwargs: Any) -> Plan:
         """The plan of the program for arguments like these, traced now if it has not been."""
@@ -149,7 +162,7 @@ class CompiledFunction(Transformed):
                 "compile: a static argument cannot be hashed, so programs for it cannot be "
                 "found again: pass arrays, numbers, strings or containers of them") from None
         if entry is None:
-            entry = Compiled(self.__wrapped__, args, kwargs, policy)
+            entry = Compiled(self.__wrapped__, args, kwargs, policy, self._costs, arrays)
             self.cache.put((key, policy), entry)
         return entry, arrays
 
@@ -162,8 +175,12 @@ class CompiledFunction(Transformed):
         return results
 
 
-def plan(f: Callable[..., Any], *args: Any, policy: Any = None, **kwargs: Any) -> Plan:
-    """Trace f on arguments like these and return the plan of its program; nothing is run.
+def plan(
+    f: Callable[..., Any], *args: Any, policy: Any = None, costs: str = "static", **kwargs: Any,
+) -> Plan:
+    """Trace f on arguments like these and return the plan of its program.
+
+    Nothing is run, except to measure costs.
 
     Parameters
     ----------
@@ -172,6 +189,8 @@ def plan(f: Callable[..., Any], *args: Any, policy: Any = None, **kwargs: Any) -
     *args, **kwargs
         Arguments whose shapes and dtypes matter, not their values.
     policy : policy, str or None
+    costs : "static" or "measured"
+        As in `compile`.
 
     Returns
     -------
@@ -183,4 +202,4 @@ def plan(f: Callable[..., Any], *args: Any, policy: Any = None, **kwargs: Any) -
     >>> ad.plan(ad.grad(lambda x: np.tanh(x).sum()), np.zeros(100)).evaluations["tanh"]
     1
     """
-    return compile(f, policy).plan(*args, **kwargs)
+    return compile(f, policy, costs).plan(*args, **kwargs)

@@ -32,6 +32,9 @@ class Plan:
         What simulating the steps gives: `peak_bytes` without captured arrays and packing.
     arena_bytes, result_bytes, captured_bytes : int
         The parts of `peak_bytes`.
+    costs : str
+        What costs are counted in: "static", by the cost table, in elementwise operations on one
+        element; "measured", in nanoseconds.
     cost, overhead : int, float
         Cost of all evaluations, and how much more than evaluating everything once.
     lower_bound, bound_family, gap : int, str, float
@@ -55,8 +58,8 @@ class Plan:
     800
     """
 
-    def __init__(self, regions, schedule, executable, policy, marginal=None):
-        self.regions, self._marginal = regions, marginal
+    def __init__(self, regions, schedule, executable, policy, marginal=None, costs="static"):
+        self.regions, self._marginal, self.costs = regions, marginal, costs
         self.schedule, self.policy = schedule, policy
         self.peak_bytes = executable.peak_bytes
         self.live_bytes = schedule.peak_bytes

@@ -22,7 +22,7 @@ LAYERS = [
     {"core"},
     {"planning", "ops", "listing"},
     {"explain"},
-    {"plans"},
+    {"plans", "profile"},
     {"programs", "transformed", "kept"},
     {"tracing", "speed"},
     {"compiled", "marks", "transforms"},

@@ -39,5 +39,8 @@ class Executable:
     ) -> tuple[list[NDArray[Any]], tuple[tuple[int, ...] | None, ...] | None]: ...
     def coerce(self, k: int, given: Any) -> NDArray[Any]: ...
     def __call__(
-        self, arrays: list[NDArray[Any]], constants: list[NDArray[Any]]
+        self,
+        arrays: list[NDArray[Any]],
+        constants: list[NDArray[Any]],
+        fastest: NDArray[np.int64] | None = None,
     ) -> list[NDArray[Any]]: ...
