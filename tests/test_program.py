@@ -229,3 +229,26 @@ def test_programs_in_reference_cycles_are_collected():
         program.ring = ring
         del program, ring
         gc.collect()
+
+
+def test_many_stride_patterns_in_many_threads():
+    program = tanh_program(8)
+    expected = program(np.arange(8.0))[1].tobytes()
+    wrong = []
+
+    def work(seed):
+        for gap in np.random.default_rng(seed).integers(2, 30, 40):
+            room = np.zeros((8, gap))
+            room[:, 0] = np.arange(8.0)
+            try:
+                if program(room[:, 0])[1].tobytes() != expected:
+                    wrong.append(gap)
+            except Exception as error:  # a thread's error would not fail the test by itself
+                wrong.append(error)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []

@@ -35,6 +35,7 @@ cdef class Regions:
     cdef int64_t pool_size, pool_room
     cdef dict contiguous          # (shape, itemsize) -> layout
     cdef dict packs               # value -> its packed copy
+    cdef set given                # values that are outputs as they are
     cdef readonly list outputs    # value id of each output: distinct buffers
     cdef readonly list arguments  # graph node of each argument
     cdef readonly list constants  # graph node of each constant

@@ -54,6 +54,7 @@ cdef class Regions:
     def __cinit__(self):
         self.contiguous = {}
         self.packs = {}
+        self.given = set()
         self.outputs = []
         self.arguments = []
         self.constants = []
@@ -295,7 +296,8 @@ cdef class Regions:
         """An output as a buffer of its own: what is an input, a view or given twice is copied."""
         cdef int32_t source = value
         if self.values[value].base == BUFFER and self.values[value].root == value:
-            if value not in self.outputs:
+            if value not in self.given:
+                self.given.add(value)
                 return value
         return self.compute(self.values[value].node, copy_operation.index,
                             self.values[value].dtype, 1, &source, self.shape_of(value))
@@ -417,7 +419,7 @@ cdef class Regions:
 
 
 cdef int64_t quantise(int64_t cost) noexcept:
-    """Round to five significant bits (about 3 %), so that plans do not flip with noise."""
+    """Round to six significant bits (steps of at most 3 %), so that plans do not flip with noise."""
     cdef int shift = 0
     while (cost >> shift) >= 64:
         shift += 1

@@ -47,7 +47,7 @@ def weight_decay(params, lam, biases=False):
     3.0
     """
     leaves, _ = flatten(params)
-    squares = [(leaf**2).sum() for leaf in leaves if biases or np.ndim(leaf) >= 2]
+    squares = [np.sum(leaf**2) for leaf in leaves if biases or np.ndim(leaf) >= 2]
     total = 0.0
     for square in squares:
         total = total + square
