@@ -419,7 +419,7 @@ cdef class Regions:
 
 
 cdef int64_t quantise(int64_t cost) noexcept:
-    """Round to six significant bits (steps of at most 3 %), so that plans do not flip with noise."""
+    """Round to six bits (steps of at most 3 %), so that plans do not flip with noise."""
     cdef int shift = 0
     while (cost >> shift) >= 64:
         shift += 1
