@@ -7,11 +7,8 @@ by construction. It is filled coarsely first, then refined where it bends.
 from dataclasses import dataclass, field
 
 from autodiff.errors import BudgetError, PolicyError
-from autodiff.planning import auto
 from autodiff.planning.bounds import memory_bound
 from autodiff.planning.costbound import ANY_ORDER, certified
-from autodiff.planning.exact import Exact
-from autodiff.planning.incumbent import Incumbents
 from autodiff.planning.limits import Limits, check_seed, check_time_limit
 from autodiff.planning.repeats import Repeats
 from autodiff.planning.schedule import Schedule, format_bytes
@@ -143,6 +140,10 @@ def frontier(problem, points=24, *, time_limit=4.0, seed=0, progress=None):
                          progress=progress)
         return Frontier(Point(p.budget, repeats.schedule(p.schedule)) for p in found)
     time_limit, seed = check_time_limit(time_limit) / points, check_seed(seed)
+    from autodiff.planning import auto  # the planners are imported when they are used
+    from autodiff.planning.exact import Exact
+    from autodiff.planning.incumbent import Incumbents
+
     incumbents, exact = Incumbents(problem), Exact(problem)
     once = [s for s in incumbents.base if s.cost == problem.total_cost]
     highest = min(once, key=lambda s: s.peak_bytes)

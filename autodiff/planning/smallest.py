@@ -1,8 +1,6 @@
 """The smallest budget: what a plan is known for, and below what none exists."""
 
 from autodiff.planning.bounds import memory_bound
-from autodiff.planning.exact import Exact
-from autodiff.planning.incumbent import Incumbents
 from autodiff.planning.repeats import Repeats
 
 
@@ -23,6 +21,9 @@ def smallest_budget(problem):
     >>> smallest_budget(Problem([8, 8, 4], [1, 1, 1], [[], [0], [1]], [2]))
     (16, 16)
     """
+    from autodiff.planning.exact import Exact  # imported when they are used
+    from autodiff.planning.incumbent import Incumbents
+
     if problem.drop.any():
         problem = Repeats(problem).problem
     exact, incumbents = Exact(problem), Incumbents(problem)
