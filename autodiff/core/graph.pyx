@@ -384,10 +384,10 @@ cdef class Graph:
         return v
 
 
-def same_bits(held, array):
+cdef bint same_bits(object held, object array) except -1:
     """Whether two arrays of one shape and dtype are equal bit by bit."""
     bits = np.dtype(f"u{held.itemsize}")
-    return bool((held.view(bits) == np.asarray(array, held.dtype).view(bits)).all())
+    return (held.view(bits) == np.asarray(array, held.dtype).view(bits)).all()
 
 
 class _Unmerged:
