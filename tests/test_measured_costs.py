@@ -63,7 +63,10 @@ def test_bits_and_bytes_are_as_ever(policy):
     wide[:] = X
     found = step(wide)
     assert [a.tobytes() for a in found] == [a.tobytes() for a in expected]
-    assert step.measured_peak_bytes >= step.plan(X).peak_bytes
+    if isinstance(policy, ad.Budget):      # another plan, which may hold less, within the budget
+        assert step.measured_peak_bytes <= policy.nbytes
+    else:
+        assert step.measured_peak_bytes >= step.plan(X).peak_bytes
 
 
 def test_profiling_keeps_the_budget():
