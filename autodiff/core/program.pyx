@@ -480,8 +480,7 @@ cdef class Executable:
         it is given, holds nanoseconds by region and is lowered to those of this run.
         """
         cdef Py_ssize_t k, n_arguments = len(arrays)
-        cdef char** bases = <char**> PyMem_Calloc(
-            self.n_bases + self.widest, sizeof(char*))
+        cdef char** bases
         cdef Arena arena = None
         cdef Memory memory = None
         cdef Run run
@@ -494,6 +493,7 @@ cdef class Executable:
             if fastest.shape[0] != len(self.regions.regions):
                 raise ArgumentError("fastest has another length than there are regions")
             spent = &fastest[0] if fastest.shape[0] else NULL
+        bases = <char**> PyMem_Calloc(self.n_bases + self.widest, sizeof(char*))
         if bases == NULL:
             raise ArenaError("no memory to start a run")
         try:
@@ -514,6 +514,7 @@ cdef class Executable:
             bases[ARENA] = arena.data
             high[0] = high[1] = 0
             run.exception = NULL
+            run.index = run.extent = run.axis = 0
             with nogil:
                 status = execute(self.code, self.n_code, self.operands, bases,
                                  bases + self.n_bases, high, &run,
