@@ -45,7 +45,7 @@ MUTANTS = [
      "                return False\n",
      "", "test_in_place.py"),
     ("a lost free: the buffer of a dead value is given away one step early",
-     "autodiff/core/program.pyx", "death_[holder_[r]] = t\n", "death_[holder_[r]] = t - 1\n",
+     "autodiff/core/code.pyx", "death_[holder_[r]] = t\n", "death_[holder_[r]] = t - 1\n",
      "test_random_graphs.py test_laws.py -k 'policy or random'"),
     ("the executor forgets to record what it touches",
      "autodiff/core/program.pyx", "high[at[j].base] = at[j].end", "high[at[j].base] = 0",

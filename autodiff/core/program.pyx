@@ -1,4 +1,4 @@
-"""Programs: a plan with addresses, and the loop that runs it.
+"""Programs: code that runs in a leased arena.
 
 An `Executable` is immutable and owns no memory: each run leases an arena, so two runs of one
 program use two arenas. The loop runs without the GIL over an array of instructions, and records
@@ -15,27 +15,16 @@ from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free
-from libc.string cimport memset
 
 from ..errors import ArenaError, ArgumentError, DTypeError, IndexRangeError, ShapeError
 
-from .allocate import place
 from .arena cimport Arena, lease
-from .elementwise cimport Elementwise
-from .operations cimport Operation, operations, type_dtypes
+from .code cimport BLOCK, FIRST, ARENA, Code, Instruction, Operand, array_view, poison
+from .operations cimport type_dtypes
 from .variable cimport Variable
-from .kernels cimport (
-    INTERRUPTED,
-    OK,
-    RAISED,
-    Call,
-    Prepare,
-    Run,
-    find_kernel,
-    find_loop,
-)
-from .regions cimport ARGUMENT, BUFFER, Regions, Value, itemsizes
-from .steps cimport COMPUTE, Steps
+from .kernels cimport INTERRUPTED, OK, RAISED, Run
+from .regions cimport Regions
+from .steps cimport Steps
 
 cnp.import_array()
 
@@ -53,46 +42,9 @@ cdef extern from "<stdlib.h>" nogil:
     int posix_memalign(void**, size_t, size_t)
 
 cdef extern from "numpy/arrayobject.h":
-    ctypedef struct PyTypeObject:
-        pass
-    object PyArray_NewFromDescr(PyTypeObject*, cnp.dtype, int, cnp.npy_intp*, cnp.npy_intp*,
-                                void*, int, object)
     int PyArray_SetBaseObject(cnp.ndarray, object) except -1
-    int NPY_ARRAY_CARRAY
-
-cdef extern from *:
-    int AUTODIFF_DEBUG            # 1 in the debug build
-
-cdef enum:
-    ARENA = 0                     # bases: the arena, the block of results, then the arguments,
-    BLOCK = 1                     # the constants and the small results, one each
-    FIRST = 2
-    BLOCK_RESULT = 65536          # results from this size on share one block per call
 
 _measured = threading.local()     # Executable -> bytes of the last run that ended in this thread
-
-
-cdef struct Operand:
-    int32_t base                  # ARENA, BLOCK, or an array of its own
-    int64_t offset                # of its first byte
-    int64_t end                   # offset past the last byte that is touched
-
-
-cdef struct Instruction:
-    Call* call
-    int32_t first_operand
-    int32_t n_operands            # inputs, result, and workspace where there is one
-    int32_t region
-
-
-cdef int poison(const Call* call, char** p, Run* run) noexcept nogil:
-    """Fill a freed buffer, from p[0] to p[1], with bytes that are NaN: debug build only."""
-    memset(p[0], 0xFF, p[1] - p[0])
-    return OK
-
-
-cdef Call poison_call
-poison_call.kernel = poison
 
 
 cdef class Memory:
@@ -104,72 +56,18 @@ cdef class Memory:
         free(self.data)
 
 
-cdef int callback(const Call* call, char** p, Run* run) noexcept with gil:
-    """Ask an operation written in Python for its result, and copy it in."""
-    cdef int j
-    try:
-        op = <object> call.object
-        inputs = [readonly_copy(call.layouts[j], call.dtypes[j], p[j])
-                  for j in range(call.n_inputs)]
-        out = array_view(call.layouts[call.n_inputs], call.out_dtype, p[call.n_inputs])
-        op.call_forward(inputs, out)
-        return OK
-    except BaseException as error:
-        Py_INCREF(error)
-        run.exception = <void*> error
-        return RAISED
-
-
-cdef object array_view(const int64_t* layout, int dtype, char* data):
-    """An array over bytes that somebody else keeps."""
-    cdef cnp.npy_intp shape[32]
-    cdef cnp.npy_intp strides[32]
-    cdef int d
-    for d in range(layout[0]):
-        shape[d] = layout[1 + d]
-        strides[d] = layout[1 + layout[0] + d]
-    descr = type_dtypes[dtype]
-    Py_INCREF(descr)
-    return PyArray_NewFromDescr(<PyTypeObject*> cnp.ndarray, descr, <int> layout[0], shape,
-                                strides, data, NPY_ARRAY_CARRAY, None)
-
-
-cdef object readonly_copy(const int64_t* layout, int dtype, char* data):
-    """An input of a callback: it may keep it, and the arena's bytes are gone after the run."""
-    array = array_view(layout, dtype, data).copy()
-    array.flags.writeable = False
-    return array
-
-
 cdef class Executable:
-    """Instructions with addresses, made from regions and the steps of a plan.
+    """A program that can run: regions and the steps of a plan, turned into code.
 
     `taken[t]` is the region whose bytes the compute at step t takes over, or -1.
     """
 
     cdef readonly Regions regions
     cdef readonly int64_t arena_bytes, block_bytes, small_bytes, captured_bytes
+    cdef Code code
     cdef list dtypes              # of the arguments
     cdef list shapes              # of the arguments
-    cdef Call* calls              # by region
-    cdef int64_t* pool            # layouts and parameters of the calls
-    cdef Instruction* code
-    cdef Operand* operands
-    cdef int64_t n_calls, n_code, n_operands
-    cdef int32_t n_bases
-    cdef int32_t widest           # most operands of one instruction
-    cdef list results             # (base, offset, layout, dtype) of each output
     cdef object __weakref__
-
-    def __dealloc__(self):
-        cdef int64_t k            # no Python attribute may be touched here: a collector clears them
-        if self.calls != NULL:
-            for k in range(self.n_calls):
-                free(self.calls[k].walk)
-                PyMem_Free(<void*> self.calls[k].layouts)
-        PyMem_Free(self.calls)
-        PyMem_Free(self.code)
-        PyMem_Free(self.operands)
 
     def __init__(self, Regions regions, Steps steps, const int32_t[::1] taken,
                  const int64_t[::1] workspace):
@@ -178,8 +76,10 @@ cdef class Executable:
         self.captured_bytes = regions.captured_bytes
         self.dtypes = [type_dtypes[regions.graph.nodes[node].dtype] for node in regions.arguments]
         self.shapes = [<tuple> regions.graph.nodes[node].shape for node in regions.arguments]
-        self.build_calls()
-        self.place_and_emit(steps, taken, workspace)
+        self.code = Code(regions, steps, taken, workspace)
+        self.arena_bytes = self.code.arena_bytes
+        self.block_bytes = self.code.block_bytes
+        self.small_bytes = self.code.small_bytes
 
     @property
     def peak_bytes(self):
@@ -190,233 +90,6 @@ cdef class Executable:
     def measured_peak_bytes(self):
         """The same, as the last run that ended in this thread recorded it; None before."""
         return getattr(_measured, "peaks", {}).get(self)
-
-    # ---- building -----------------------------------------------------------------------------
-
-    cdef int build_calls(self) except -1:
-        """One call for each region: kernel, inner loop, layouts, parameters."""
-        cdef Regions regions = self.regions
-        cdef int64_t k, n = len(regions.regions)
-        self.calls = <Call*> PyMem_Calloc(n + 1, sizeof(Call))
-        if self.calls == NULL:
-            raise MemoryError("no memory for the calls of a program")
-        self.n_calls = n
-        for k in range(n):
-            self.build_call(&self.calls[k], <int32_t> regions.regions[k])
-        return 0
-
-    cdef int build_call(self, Call* call, int32_t value) except -1:
-        cdef Regions regions = self.regions
-        cdef Value* x = &regions.values[value]
-        cdef Value* u
-        cdef Operation op = <Operation> operations[x.op]
-        cdef Elementwise row
-        cdef Prepare prepare
-        cdef int32_t j, n = x.n_inputs
-        cdef int64_t* block
-        cdef tuple params = ()
-        cdef object loop, numbers
-        if not isinstance(op, Elementwise):
-            y = regions.graph.handle(x.node)
-            params = op.params(y)
-        # one block: pointers to layouts, item sizes, dtypes, parameters
-        block = <int64_t*> PyMem_Calloc((n + 1) * 3 + len(params) + 1, sizeof(int64_t))
-        if block == NULL:
-            raise MemoryError("no memory for a call of a program")
-        call.layouts = <const int64_t**> block
-        call.itemsizes = block + n + 1
-        call.dtypes = <const int64_t*> block + 2 * (n + 1)
-        call.params = block + 3 * (n + 1)
-        call.n_inputs = n
-        call.n_params = <int32_t> len(params)
-        for j in range(n + 1):
-            u = &regions.values[regions.inputs[x.first_input + j]] if j < n else x
-            block[j] = <int64_t> (regions.pool + u.layout)
-            block[n + 1 + j] = itemsizes[u.dtype]
-            block[2 * (n + 1) + j] = u.dtype
-        for j in range(len(params)):
-            block[3 * (n + 1) + j] = params[j]
-        call.out_dtype = x.dtype
-        call.dtype = <int32_t> call.dtypes[0]
-        if isinstance(op, Elementwise):
-            row = <Elementwise> op
-            find_kernel("elementwise", &call.kernel, &prepare)
-            numbers = tuple([call.dtypes[j] for j in range(n + 1)])
-            find_loop(row.loop, numbers, &call.loop, &call.data)
-        elif op.kernel == "python":
-            call.kernel = callback
-            call.object = <void*> op
-            prepare = NULL
-        else:
-            find_kernel(op.kernel_for(y), &call.kernel, &prepare)
-            loop = op.loop_for(y)
-            if loop is not None:
-                source, numbers = loop
-                find_loop(source, numbers, &call.loop, &call.data)
-        if prepare != NULL and prepare(call) != OK:
-            raise MemoryError("no memory for a call of a program")
-        return 0
-
-    cdef int place_and_emit(self, Steps steps, const int32_t[::1] taken,
-                            const int64_t[::1] workspace) except -1:
-        """Give every buffer of the plan an address and write the instructions."""
-        cdef Regions regions = self.regions
-        cdef int64_t n_steps = steps.c.size, t, b, n_regions = len(regions.regions)
-        cdef int64_t n_computes = 0, n_buffers = 0, wall = 0, extent
-        cdef int32_t r
-        cdef Value* x
-        # Each compute fills a buffer; one that takes an input over continues that buffer.
-        buffer_of_step = np.full(n_steps, -1, np.int64)
-        holder = np.full(n_regions, -1, np.int64)          # region -> its buffer now
-        cdef int64_t[::1] buffer_ = buffer_of_step, holder_ = holder
-        for t in range(n_steps):
-            n_computes += steps.c.action[t] == COMPUTE
-        nbytes = np.zeros(2 * n_computes, np.int64)
-        birth = np.zeros(2 * n_computes, np.int64)
-        death = np.full(2 * n_computes, n_steps + 1, np.int64)
-        pinned = np.full(2 * n_computes, -1, np.int64)
-        base = np.zeros(2 * n_computes, np.int32)
-        cdef int64_t[::1] nbytes_ = nbytes, birth_ = birth, death_ = death, pinned_ = pinned
-        cdef int32_t[::1] base_ = base
-        scratch = np.full(n_steps, -1, np.int64)           # step -> buffer of its workspace
-        cdef int64_t[::1] scratch_ = scratch
-        freed = np.full(n_steps, -1, np.int64)             # step -> buffer it ends
-        cdef int64_t[::1] freed_ = freed
-        for t in range(n_steps):
-            r = steps.c.node[t]
-            if steps.c.action[t] == COMPUTE:
-                if taken[t] >= 0:
-                    b = holder_[taken[t]]
-                    holder_[taken[t]] = -1
-                else:
-                    b = n_buffers
-                    n_buffers += 1
-                    nbytes_[b] = regions.values[<int32_t> regions.regions[r]].nbytes
-                    birth_[b] = t
-                holder_[r] = b
-                buffer_[t] = b
-                if workspace[r]:
-                    scratch_[t] = n_buffers
-                    nbytes_[n_buffers] = workspace[r]
-                    birth_[n_buffers] = t
-                    death_[n_buffers] = t + 1
-                    n_buffers += 1
-            elif holder_[r] >= 0:
-                death_[holder_[r]] = t
-                freed_[t] = holder_[r]
-                holder_[r] = -1
-        # Results: large ones at fixed places of the block, small ones in memory of their own.
-        cdef int32_t small = FIRST + len(regions.arguments) + len(regions.constants)
-        self.results = []
-        for value in regions.outputs:
-            x = &regions.values[<int32_t> value]
-            b = holder_[x.slot]
-            if x.nbytes >= BLOCK_RESULT:
-                wall = (wall + 63) & ~63
-                pinned_[b] = wall
-                base_[b] = BLOCK
-                self.results.append((BLOCK, wall, x.layout, x.dtype))
-                wall += x.nbytes
-            else:
-                pinned_[b] = 0
-                base_[b] = small
-                self.results.append((small, 0, x.layout, x.dtype))
-                self.small_bytes += x.nbytes
-                small += 1
-        self.n_bases = small
-        chosen = np.flatnonzero(base[:n_buffers] < FIRST)
-        offsets = np.zeros(n_buffers, np.int64)
-        placed, extent = place(nbytes[chosen], birth[chosen], death[chosen], pinned[chosen], wall)
-        offsets[chosen] = placed
-        cdef int64_t[::1] offset_ = offsets
-        for b in range(n_buffers):
-            if base_[b] < FIRST:
-                if offset_[b] >= wall and pinned_[b] < 0:
-                    offset_[b] -= wall
-                elif nbytes_[b]:
-                    base_[b] = BLOCK
-        self.block_bytes = wall
-        self.arena_bytes = extent - wall
-        self.emit(steps, buffer_, scratch_, freed_, offset_, nbytes_, base_)
-        return 0
-
-    cdef int emit(self, Steps steps, int64_t[::1] buffer_of, int64_t[::1] scratch,
-                  int64_t[::1] freed, int64_t[::1] offset, int64_t[::1] nbytes,
-                  int32_t[::1] base) except -1:
-        """Write the instructions of the plan's steps, in their order."""
-        cdef Regions regions = self.regions
-        cdef int64_t t, k = 0, b, n_operands = 0
-        cdef int32_t r, j
-        cdef Value* x
-        cdef Value* u
-        cdef Operand* at
-        for t in range(steps.c.size):
-            if steps.c.action[t] == COMPUTE:
-                x = &regions.values[<int32_t> regions.regions[steps.c.node[t]]]
-                n_operands += x.n_inputs
-            n_operands += 2
-        self.code = <Instruction*> PyMem_Calloc(steps.c.size + 1, sizeof(Instruction))
-        self.operands = <Operand*> PyMem_Calloc(n_operands + 1, sizeof(Operand))
-        if self.code == NULL or self.operands == NULL:
-            raise MemoryError("no memory for the instructions of a program")
-        current = np.full(len(regions.regions), -1, np.int64)
-        cdef int64_t[::1] current_ = current
-        for t in range(steps.c.size):
-            r = steps.c.node[t]
-            if steps.c.action[t] != COMPUTE:
-                if AUTODIFF_DEBUG and freed[t] >= 0:
-                    self.emit_poison(k, r, base[freed[t]], offset[freed[t]], nbytes[freed[t]])
-                    k += 1
-                continue
-            x = &regions.values[<int32_t> regions.regions[r]]
-            self.code[k].call = &self.calls[r]
-            self.code[k].region = r
-            self.code[k].first_operand = <int32_t> self.n_operands
-            for j in range(x.n_inputs):
-                u = &regions.values[regions.inputs[x.first_input + j]]
-                at = &self.operands[self.n_operands]
-                self.n_operands += 1
-                at.offset = u.offset
-                if u.base == BUFFER:
-                    b = current_[regions.values[u.root].slot]
-                    at.base = base[b]
-                    at.offset += offset[b]
-                elif u.base == ARGUMENT:
-                    at.base = FIRST + u.slot
-                else:
-                    at.base = FIRST + <int32_t> len(regions.arguments) + u.slot
-                at.end = at.offset + u.reach
-            current_[r] = buffer_of[t]
-            for b in (buffer_of[t], scratch[t]):
-                if b >= 0:
-                    at = &self.operands[self.n_operands]
-                    self.n_operands += 1
-                    at.base = base[b]
-                    at.offset = offset[b]
-                    at.end = offset[b] + nbytes[b]
-            self.code[k].n_operands = <int32_t> (self.n_operands - self.code[k].first_operand)
-            self.widest = max(self.widest, self.code[k].n_operands)
-            k += 1
-        self.n_code = k
-        return 0
-
-    cdef int emit_poison(self, int64_t k, int32_t region, int32_t base, int64_t offset,
-                         int64_t nbytes) except -1:
-        """An instruction that fills a freed buffer with NaN."""
-        cdef int32_t j
-        self.code[k].call = &poison_call
-        self.code[k].region = region
-        self.code[k].first_operand = <int32_t> self.n_operands
-        self.code[k].n_operands = 2
-        for j in range(2):
-            self.operands[self.n_operands].base = base
-            self.operands[self.n_operands].offset = offset + j * nbytes
-            self.operands[self.n_operands].end = offset + nbytes
-            self.n_operands += 1
-        self.widest = max(self.widest, 2)
-        return 0
-
-    # ---- running ------------------------------------------------------------------------------
 
     def accept(self, tuple given):
         """Check the arguments of a call: (arrays, None), or with strides where they are not dense.
@@ -480,6 +153,7 @@ cdef class Executable:
         it is given, holds nanoseconds by region and is lowered to those of this run.
         """
         cdef Py_ssize_t k, n_arguments = len(arrays)
+        cdef Code code = self.code
         cdef char** bases
         cdef Arena arena = None
         cdef Memory memory = None
@@ -493,7 +167,7 @@ cdef class Executable:
             if fastest.shape[0] != len(self.regions.regions):
                 raise ArgumentError("fastest has another length than there are regions")
             spent = &fastest[0] if fastest.shape[0] else NULL
-        bases = <char**> PyMem_Calloc(self.n_bases + self.widest, sizeof(char*))
+        bases = <char**> PyMem_Calloc(code.n_bases + code.widest, sizeof(char*))
         if bases == NULL:
             raise ArenaError("no memory to start a run")
         try:
@@ -508,7 +182,7 @@ cdef class Executable:
                     raise ArenaError(
                         f"cannot get {self.block_bytes} bytes for the results of a program")
                 bases[BLOCK] = memory.data
-            for base, offset, layout, dtype in self.results:
+            for base, offset, layout, dtype in code.results:
                 results.append(self.result_array(base, offset, layout, dtype, memory, bases))
             arena = lease(self.arena_bytes)
             bases[ARENA] = arena.data
@@ -516,8 +190,8 @@ cdef class Executable:
             run.exception = NULL
             run.index = run.extent = run.axis = 0
             with nogil:
-                status = execute(self.code, self.n_code, self.operands, bases,
-                                 bases + self.n_bases, high, &run,
+                status = execute(code.instructions, code.size, code.operands, bases,
+                                 bases + code.n_bases, high, &run,
                                  &failed, spent)
             if status != OK:
                 self.fail(status, &run, failed)
@@ -549,7 +223,7 @@ cdef class Executable:
 
     cdef int fail(self, int status, Run* run, int64_t failed) except -1:
         """Raise the error of a run that ended at instruction `failed`."""
-        name, node = self.regions.describe(self.code[failed].region)
+        name, node = self.regions.describe(self.code.instructions[failed].region)
         y = self.regions.graph.handle(node)
         where = f"{name}" + (f" ({y.line})" if y.line else "")
         if run.exception != NULL:

@@ -1,0 +1,54 @@
+"""Instructions: a call and where each of its operands lies."""
+
+from libc.stdint cimport int32_t, int64_t
+
+from .kernels cimport Call, Run
+from .regions cimport Regions
+from .steps cimport Steps
+
+cdef enum:
+    ARENA = 0                     # bases: the arena, the block of results, then the arguments,
+    BLOCK = 1                     # the constants and the small results, one each
+    FIRST = 2
+    BLOCK_RESULT = 65536          # results from this size on share one block per call
+
+
+cdef struct Operand:
+    int32_t base                  # ARENA, BLOCK, or an array of its own
+    int64_t offset                # of its first byte
+    int64_t end                   # offset past the last byte that is touched
+
+
+cdef struct Instruction:
+    Call* call
+    int32_t first_operand
+    int32_t n_operands            # inputs, result, and workspace where there is one
+    int32_t region
+
+
+cdef class Code:
+    cdef Regions regions
+    cdef Call* calls              # by region
+    cdef int64_t n_calls
+    cdef Instruction* instructions
+    cdef int64_t size             # of them
+    cdef Operand* operands
+    cdef int64_t n_operands
+    cdef int32_t n_bases
+    cdef int32_t widest           # most operands of one instruction
+    cdef list results             # (base, offset, layout, dtype) of each output
+    cdef int64_t arena_bytes, block_bytes, small_bytes
+
+    cdef int build_calls(self) except -1
+    cdef int build_call(self, Call* call, int32_t value) except -1
+    cdef int place_and_emit(self, Steps steps, const int32_t[::1] taken,
+                            const int64_t[::1] workspace) except -1
+    cdef int emit(self, Steps steps, int64_t[::1] buffer_of, int64_t[::1] scratch,
+                  int64_t[::1] freed, int64_t[::1] offset, int64_t[::1] nbytes,
+                  int32_t[::1] base) except -1
+    cdef int emit_poison(self, int64_t k, int32_t region, int32_t base, int64_t offset,
+                         int64_t nbytes) except -1
+
+
+cdef object array_view(const int64_t* layout, int dtype, char* data)
+cdef int poison(const Call* call, char** p, Run* run) noexcept nogil

@@ -1,0 +1,328 @@
+"""Code: the instructions of a program, with the address of every byte they touch.
+
+Regions give the calls (kernel, inner loop, layouts, parameters), the steps of a plan their order
+and the lifetimes of the buffers, the allocator the offsets. Nothing here is decided by a policy,
+and nothing runs.
+"""
+
+import numpy as np
+
+cimport numpy as cnp
+from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from cpython.ref cimport Py_INCREF
+from libc.stdint cimport int32_t, int64_t
+from libc.stdlib cimport free
+from libc.string cimport memset
+
+from .allocate import place
+from .elementwise cimport Elementwise
+from .operations cimport Operation, operations, type_dtypes
+from .kernels cimport OK, RAISED, Call, Prepare, Run, find_kernel, find_loop
+from .regions cimport ARGUMENT, BUFFER, Regions, Value, itemsizes
+from .steps cimport COMPUTE, Steps
+
+cnp.import_array()
+
+cdef extern from *:
+    int AUTODIFF_DEBUG            # 1 in the debug build
+
+cdef extern from "numpy/arrayobject.h":
+    ctypedef struct PyTypeObject:
+        pass
+    object PyArray_NewFromDescr(PyTypeObject*, cnp.dtype, int, cnp.npy_intp*, cnp.npy_intp*,
+                                void*, int, object)
+    int NPY_ARRAY_CARRAY
+
+
+cdef int poison(const Call* call, char** p, Run* run) noexcept nogil:
+    """Fill a freed buffer, from p[0] to p[1], with bytes that are NaN: debug build only."""
+    memset(p[0], 0xFF, p[1] - p[0])
+    return OK
+
+
+cdef Call poison_call
+poison_call.kernel = poison
+
+
+cdef int callback(const Call* call, char** p, Run* run) noexcept with gil:
+    """Ask an operation written in Python for its result, and copy it in."""
+    cdef int j
+    try:
+        op = <object> call.object
+        inputs = [readonly_copy(call.layouts[j], call.dtypes[j], p[j])
+                  for j in range(call.n_inputs)]
+        out = array_view(call.layouts[call.n_inputs], call.out_dtype, p[call.n_inputs])
+        op.call_forward(inputs, out)
+        return OK
+    except BaseException as error:
+        Py_INCREF(error)
+        run.exception = <void*> error
+        return RAISED
+
+
+cdef object array_view(const int64_t* layout, int dtype, char* data):
+    """An array over bytes that somebody else keeps."""
+    cdef cnp.npy_intp shape[32]
+    cdef cnp.npy_intp strides[32]
+    cdef int d
+    for d in range(layout[0]):
+        shape[d] = layout[1 + d]
+        strides[d] = layout[1 + layout[0] + d]
+    descr = type_dtypes[dtype]
+    Py_INCREF(descr)
+    return PyArray_NewFromDescr(<PyTypeObject*> cnp.ndarray, descr, <int> layout[0], shape,
+                                strides, data, NPY_ARRAY_CARRAY, None)
+
+
+cdef object readonly_copy(const int64_t* layout, int dtype, char* data):
+    """An input of a callback: it may keep it, and the arena's bytes are gone after the run."""
+    array = array_view(layout, dtype, data).copy()
+    array.flags.writeable = False
+    return array
+
+
+cdef class Code:
+    """The instructions that carry out the steps of a plan on regions.
+
+    `taken[t]` is the region whose bytes the compute at step t takes over, or -1.
+    """
+
+    def __dealloc__(self):
+        cdef int64_t k            # no Python attribute may be touched here: a collector clears them
+        if self.calls != NULL:
+            for k in range(self.n_calls):
+                free(self.calls[k].walk)
+                PyMem_Free(<void*> self.calls[k].layouts)
+        PyMem_Free(self.calls)
+        PyMem_Free(self.instructions)
+        PyMem_Free(self.operands)
+
+    def __init__(self, Regions regions, Steps steps, const int32_t[::1] taken,
+                 const int64_t[::1] workspace):
+        self.regions = regions
+        self.build_calls()
+        self.place_and_emit(steps, taken, workspace)
+
+    cdef int build_calls(self) except -1:
+        """One call for each region: kernel, inner loop, layouts, parameters."""
+        cdef Regions regions = self.regions
+        cdef int64_t k, n = len(regions.regions)
+        self.calls = <Call*> PyMem_Calloc(n + 1, sizeof(Call))
+        if self.calls == NULL:
+            raise MemoryError("no memory for the calls of a program")
+        self.n_calls = n
+        for k in range(n):
+            self.build_call(&self.calls[k], <int32_t> regions.regions[k])
+        return 0
+
+    cdef int build_call(self, Call* call, int32_t value) except -1:
+        cdef Regions regions = self.regions
+        cdef Value* x = &regions.values[value]
+        cdef Value* u
+        cdef Operation op = <Operation> operations[x.op]
+        cdef Elementwise row
+        cdef Prepare prepare
+        cdef int32_t j, n = x.n_inputs
+        cdef int64_t* block
+        cdef tuple params = ()
+        cdef object loop, numbers
+        if not isinstance(op, Elementwise):
+            y = regions.graph.handle(x.node)
+            params = op.params(y)
+        # one block: pointers to layouts, item sizes, dtypes, parameters
+        block = <int64_t*> PyMem_Calloc((n + 1) * 3 + len(params) + 1, sizeof(int64_t))
+        if block == NULL:
+            raise MemoryError("no memory for a call of a program")
+        call.layouts = <const int64_t**> block
+        call.itemsizes = block + n + 1
+        call.dtypes = <const int64_t*> block + 2 * (n + 1)
+        call.params = block + 3 * (n + 1)
+        call.n_inputs = n
+        call.n_params = <int32_t> len(params)
+        for j in range(n + 1):
+            u = &regions.values[regions.inputs[x.first_input + j]] if j < n else x
+            block[j] = <int64_t> (regions.pool + u.layout)
+            block[n + 1 + j] = itemsizes[u.dtype]
+            block[2 * (n + 1) + j] = u.dtype
+        for j in range(len(params)):
+            block[3 * (n + 1) + j] = params[j]
+        call.out_dtype = x.dtype
+        call.dtype = <int32_t> call.dtypes[0]
+        if isinstance(op, Elementwise):
+            row = <Elementwise> op
+            find_kernel("elementwise", &call.kernel, &prepare)
+            numbers = tuple([call.dtypes[j] for j in range(n + 1)])
+            find_loop(row.loop, numbers, &call.loop, &call.data)
+        elif op.kernel == "python":
+            call.kernel = callback
+            call.object = <void*> op
+            prepare = NULL
+        else:
+            find_kernel(op.kernel_for(y), &call.kernel, &prepare)
+            loop = op.loop_for(y)
+            if loop is not None:
+                source, numbers = loop
+                find_loop(source, numbers, &call.loop, &call.data)
+        if prepare != NULL and prepare(call) != OK:
+            raise MemoryError("no memory for a call of a program")
+        return 0
+
+    cdef int place_and_emit(self, Steps steps, const int32_t[::1] taken,
+                            const int64_t[::1] workspace) except -1:
+        """Give every buffer of the plan an address and write the instructions."""
+        cdef Regions regions = self.regions
+        cdef int64_t n_steps = steps.c.size, t, b, n_regions = len(regions.regions)
+        cdef int64_t n_computes = 0, n_buffers = 0, wall = 0, extent
+        cdef int32_t r
+        cdef Value* x
+        # Each compute fills a buffer; one that takes an input over continues that buffer.
+        buffer_of_step = np.full(n_steps, -1, np.int64)
+        holder = np.full(n_regions, -1, np.int64)          # region -> its buffer now
+        cdef int64_t[::1] buffer_ = buffer_of_step, holder_ = holder
+        for t in range(n_steps):
+            n_computes += steps.c.action[t] == COMPUTE
+        nbytes = np.zeros(2 * n_computes, np.int64)
+        birth = np.zeros(2 * n_computes, np.int64)
+        death = np.full(2 * n_computes, n_steps + 1, np.int64)
+        pinned = np.full(2 * n_computes, -1, np.int64)
+        base = np.zeros(2 * n_computes, np.int32)
+        cdef int64_t[::1] nbytes_ = nbytes, birth_ = birth, death_ = death, pinned_ = pinned
+        cdef int32_t[::1] base_ = base
+        scratch = np.full(n_steps, -1, np.int64)           # step -> buffer of its workspace
+        cdef int64_t[::1] scratch_ = scratch
+        freed = np.full(n_steps, -1, np.int64)             # step -> buffer it ends
+        cdef int64_t[::1] freed_ = freed
+        for t in range(n_steps):
+            r = steps.c.node[t]
+            if steps.c.action[t] == COMPUTE:
+                if taken[t] >= 0:
+                    b = holder_[taken[t]]
+                    holder_[taken[t]] = -1
+                else:
+                    b = n_buffers
+                    n_buffers += 1
+                    nbytes_[b] = regions.values[<int32_t> regions.regions[r]].nbytes
+                    birth_[b] = t
+                holder_[r] = b
+                buffer_[t] = b
+                if workspace[r]:
+                    scratch_[t] = n_buffers
+                    nbytes_[n_buffers] = workspace[r]
+                    birth_[n_buffers] = t
+                    death_[n_buffers] = t + 1
+                    n_buffers += 1
+            elif holder_[r] >= 0:
+                death_[holder_[r]] = t
+                freed_[t] = holder_[r]
+                holder_[r] = -1
+        # Results: large ones at fixed places of the block, small ones in memory of their own.
+        cdef int32_t small = FIRST + len(regions.arguments) + len(regions.constants)
+        self.results = []
+        for value in regions.outputs:
+            x = &regions.values[<int32_t> value]
+            b = holder_[x.slot]
+            if x.nbytes >= BLOCK_RESULT:
+                wall = (wall + 63) & ~63
+                pinned_[b] = wall
+                base_[b] = BLOCK
+                self.results.append((BLOCK, wall, x.layout, x.dtype))
+                wall += x.nbytes
+            else:
+                pinned_[b] = 0
+                base_[b] = small
+                self.results.append((small, 0, x.layout, x.dtype))
+                self.small_bytes += x.nbytes
+                small += 1
+        self.n_bases = small
+        chosen = np.flatnonzero(base[:n_buffers] < FIRST)
+        offsets = np.zeros(n_buffers, np.int64)
+        placed, extent = place(nbytes[chosen], birth[chosen], death[chosen], pinned[chosen], wall)
+        offsets[chosen] = placed
+        cdef int64_t[::1] offset_ = offsets
+        for b in range(n_buffers):
+            if base_[b] < FIRST:
+                if offset_[b] >= wall and pinned_[b] < 0:
+                    offset_[b] -= wall
+                elif nbytes_[b]:
+                    base_[b] = BLOCK
+        self.block_bytes = wall
+        self.arena_bytes = extent - wall
+        self.emit(steps, buffer_, scratch_, freed_, offset_, nbytes_, base_)
+        return 0
+
+    cdef int emit(self, Steps steps, int64_t[::1] buffer_of, int64_t[::1] scratch,
+                  int64_t[::1] freed, int64_t[::1] offset, int64_t[::1] nbytes,
+                  int32_t[::1] base) except -1:
+        """Write the instructions of the plan's steps, in their order."""
+        cdef Regions regions = self.regions
+        cdef int64_t t, k = 0, b, n_operands = 0
+        cdef int32_t r, j
+        cdef Value* x
+        cdef Value* u
+        cdef Operand* at
+        for t in range(steps.c.size):
+            if steps.c.action[t] == COMPUTE:
+                x = &regions.values[<int32_t> regions.regions[steps.c.node[t]]]
+                n_operands += x.n_inputs
+            n_operands += 2
+        self.instructions = <Instruction*> PyMem_Calloc(steps.c.size + 1, sizeof(Instruction))
+        self.operands = <Operand*> PyMem_Calloc(n_operands + 1, sizeof(Operand))
+        if self.instructions == NULL or self.operands == NULL:
+            raise MemoryError("no memory for the instructions of a program")
+        current = np.full(len(regions.regions), -1, np.int64)
+        cdef int64_t[::1] current_ = current
+        for t in range(steps.c.size):
+            r = steps.c.node[t]
+            if steps.c.action[t] != COMPUTE:
+                if AUTODIFF_DEBUG and freed[t] >= 0:
+                    self.emit_poison(k, r, base[freed[t]], offset[freed[t]], nbytes[freed[t]])
+                    k += 1
+                continue
+            x = &regions.values[<int32_t> regions.regions[r]]
+            self.instructions[k].call = &self.calls[r]
+            self.instructions[k].region = r
+            self.instructions[k].first_operand = <int32_t> self.n_operands
+            for j in range(x.n_inputs):
+                u = &regions.values[regions.inputs[x.first_input + j]]
+                at = &self.operands[self.n_operands]
+                self.n_operands += 1
+                at.offset = u.offset
+                if u.base == BUFFER:
+                    b = current_[regions.values[u.root].slot]
+                    at.base = base[b]
+                    at.offset += offset[b]
+                elif u.base == ARGUMENT:
+                    at.base = FIRST + u.slot
+                else:
+                    at.base = FIRST + <int32_t> len(regions.arguments) + u.slot
+                at.end = at.offset + u.reach
+            current_[r] = buffer_of[t]
+            for b in (buffer_of[t], scratch[t]):
+                if b >= 0:
+                    at = &self.operands[self.n_operands]
+                    self.n_operands += 1
+                    at.base = base[b]
+                    at.offset = offset[b]
+                    at.end = offset[b] + nbytes[b]
+            self.instructions[k].n_operands = <int32_t> (
+                self.n_operands - self.instructions[k].first_operand)
+            self.widest = max(self.widest, self.instructions[k].n_operands)
+            k += 1
+        self.size = k
+        return 0
+
+    cdef int emit_poison(self, int64_t k, int32_t region, int32_t base, int64_t offset,
+                         int64_t nbytes) except -1:
+        """An instruction that fills a freed buffer with NaN."""
+        cdef int32_t j
+        self.instructions[k].call = &poison_call
+        self.instructions[k].region = region
+        self.instructions[k].first_operand = <int32_t> self.n_operands
+        self.instructions[k].n_operands = 2
+        for j in range(2):
+            self.operands[self.n_operands].base = base
+            self.operands[self.n_operands].offset = offset + j * nbytes
+            self.operands[self.n_operands].end = offset + nbytes
+            self.n_operands += 1
+        self.widest = max(self.widest, 2)
+        return 0
