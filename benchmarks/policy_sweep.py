@@ -8,15 +8,12 @@ the process. Prints a table; writes policy_sweep.csv and policy_sweep.png into `
 """
 
 import argparse
-import csv
-import os
-import platform
 from dataclasses import asdict
 from itertools import product
 from pathlib import Path
 
-import numpy as np
 from measure import Point, in_fresh_process
+from report import machine, markdown, write_csv
 from tqdm import tqdm
 
 POLICIES = ("store", "checkpoint", "recompute")
@@ -61,47 +58,13 @@ def sweep(wanted):
     return found
 
 
-def machine():
-    """Name the processor, its cores, the versions and the load, which a time means nothing without.
-    """
-    processor = platform.processor() or platform.machine()
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-        processor = names[0] if names else processor
-    load = f", load {os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else ""
-    return (f"{processor}, {os.cpu_count()} cores, {platform.system()}, "
-            f"Python {platform.python_version()}, NumPy {np.__version__}{load}")
-
-
 def table(found):
     """The records as a Markdown table."""
-    rows = [list(COLUMNS)]
+    rows = []
     for point, record in found:
         values = {"point": point, "record": record, "milliseconds": 1000 * record.seconds}
-        rows.append([text.format(**values) for text in COLUMNS.values()])
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    left = ("problem", "policy")
-    lines = [
-        "| " + " | ".join(
-            cell.ljust(width) if name in left else cell.rjust(width)
-            for name, cell, width in zip(COLUMNS, row, widths)) + " |"
-        for row in rows
-    ]
-    rule = "|".join(
-        "-" * (width + 2) if name in left else "-" * (width + 1) + ":"
-        for name, width in zip(COLUMNS, widths))
-    lines.insert(1, f"|{rule}|")
-    return "\n".join(lines)
-
-
-def write(found, path):
-    """Save the records as CSV, a column for each field of Point and Record."""
-    rows = [{**asdict(point), **asdict(record)} for point, record in found]
-    with open(path, "w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+        rows.append({name: text.format(**values) for name, text in COLUMNS.items()})
+    return markdown(rows, left=("problem", "policy"))
 
 
 def draw(found, path):
@@ -154,7 +117,8 @@ def main():
     given.out.mkdir(parents=True, exist_ok=True)
     named = machine()           # the load before the sweep makes its own
     found = sweep(points(QUICK if given.quick else FULL, given.policies, given.repeats))
-    write(found, given.out / "policy_sweep.csv")
+    write_csv([{**asdict(point), **asdict(record)} for point, record in found],
+              given.out / "policy_sweep.csv")
     draw(found, given.out / "policy_sweep.png")
     print(named, end="\n\n")
     print(table(found), end="\n\n")
