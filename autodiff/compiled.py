@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from autodiff.core.containers import flatten, unflatten
 from autodiff.core.variable import Variable
 from autodiff.errors import ArgumentError, GraphError
 from autodiff.planning import as_policy
@@ -13,7 +14,6 @@ from autodiff.plans import Plan
 from autodiff.programs import Program, check_names
 from autodiff.tracing import Cache, Trace, graph_of, is_tracing, leaf_kind, variables_of
 from autodiff.transformed import Transformed
-from autodiff.trees import flatten, unflatten
 
 
 class Compiled:

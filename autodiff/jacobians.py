@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from autodiff.core.containers import LEAF, flatten, unflatten
 from autodiff.core.variable import Variable, constant
 from autodiff.errors import ArgumentError
 from autodiff.ops.movement import reshape
@@ -17,7 +18,6 @@ from autodiff.transforms import (
     value_and_pullback,
     value_and_tangent,
 )
-from autodiff.trees import LEAF, flatten, unflatten
 
 
 def with_chosen(f, args, kwargs, chosen):

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from autodiff.core.containers import flatten, unflatten
 from autodiff.errors import ArgumentError, DTypeError
 from autodiff.tracing import leaf_kind, leaf_names, traced
 from autodiff.transforms import jvp, vjp
-from autodiff.trees import flatten, unflatten
 
 # By dtype: the step of the differences, (rounding)^(1/3), and what they are then good for.
 _STEP = {"d": 6e-6, "f": 5e-3}

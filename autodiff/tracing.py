@@ -12,6 +12,7 @@ from collections import OrderedDict
 
 import numpy as np
 
+from autodiff.core.containers import flatten, paths, unflatten
 from autodiff.core.graph import Graph, current_graph
 from autodiff.core.operations import ARGUMENT, provide
 from autodiff.core.queries import signature, unrun
@@ -28,7 +29,6 @@ from autodiff.kept import Kept
 from autodiff.ops.user import open_trace
 from autodiff.planning import as_policy
 from autodiff.programs import Program, check_names
-from autodiff.trees import flatten, paths, unflatten
 
 
 class Cache:

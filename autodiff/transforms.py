@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from autodiff.core.containers import flatten, leaves_like, paths, unflatten
 from autodiff.core.gradients import gradients, tangents
 from autodiff.core.graph import current_graph
 from autodiff.core.queries import boundary
@@ -19,7 +20,6 @@ from autodiff.planning import as_policy
 from autodiff.programs import Program, dropped_nodes
 from autodiff.tracing import Trace, fresh_arguments, graph_of, is_tracing, positions, traced
 from autodiff.transformed import Transformed
-from autodiff.trees import flatten, leaves_like, paths, unflatten
 
 
 def normal_argnums(argnums):

@@ -9,9 +9,9 @@ import pytest
 
 import autodiff as ad
 from autodiff import frontiers, speed
+from autodiff.core.containers import flatten
 from autodiff.errors import ArgumentError, AutodiffError, PlanError, PolicyError
 from autodiff.planning import simulate, solve
-from autodiff.trees import flatten
 from validator import validate
 
 

@@ -18,7 +18,7 @@ INSTALLED = "AUTODIFF_INSTALLED" in os.environ
 
 # From below to above. A module imports its own package and what is in the rows before its own.
 LAYERS = [
-    {"errors", "trees", "textbook"},
+    {"errors", "textbook"},
     {"core"},
     {"planning", "ops", "listing"},
     {"explain"},

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from autodiff.core.containers import flatten
 from autodiff.ops.softmax import cross_entropy
-from autodiff.trees import flatten
 
 __all__ = ["cross_entropy", "mse", "weight_decay"]
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from autodiff.core.containers import flatten, unflatten
 from autodiff.errors import ArgumentError
-from autodiff.trees import flatten, unflatten
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autodiff.trees import flatten, leaves_like, paths, unflatten
+from autodiff.core.containers import flatten, leaves_like, paths, unflatten
 
 Pair = namedtuple("Pair", "left right")
 
@@ -152,3 +152,39 @@ def test_paths_read_like_python():
     assert paths(tree, "params") == [
         "params['layers'][0].W", "params['layers'][1].left", "params['layers'][1].right[0]",
         "params[5]"]
+
+
+def test_keys_of_other_types_make_another_structure():
+    kinds = [{1: 0}, {True: 0}, {1.0: 0}, {"1": 0}]
+    assert len({flatten(tree)[1] for tree in kinds}) == len(kinds)
+    assert flatten({1: 0})[1] == flatten({1: 5})[1]
+    assert flatten({"a": 0, "b": 0})[1] != flatten({"b": 0, "a": 0})[1]
+
+
+@pytest.mark.parametrize("leaves", [[], [1], [1, 2, 3]])
+def test_a_structure_takes_its_number_of_leaves(leaves):
+    _, structure = flatten({"a": [1, None], "b": 2})
+    assert structure.n_leaves == 2
+    with pytest.raises(ValueError, match=f"2 leaves are needed, {len(leaves)}"):
+        unflatten(structure, leaves)
+
+
+def test_a_container_in_itself_is_an_error_and_no_crash():
+    endless = []
+    endless.append(endless)
+    for look in (flatten, lambda tree: paths(tree, "p")):
+        with pytest.raises(RecursionError):
+            look(endless)
+    deep = 1.0
+    for _ in range(400):
+        deep = [deep]
+    leaves, structure = flatten(deep)
+    assert unflatten(structure, leaves) == deep
+    assert leaves_like(structure, deep) == [1.0]
+
+
+def test_thousands_of_types_are_told_apart():
+    for k in range(1500):
+        kind = namedtuple(f"Kind{k}", "left right")
+        assert flatten(kind(1, [2]))[0] == [1, 2]
+    assert flatten(Pair(1, 2))[0] == [1, 2]
