@@ -1,0 +1,1 @@
+"""Other systems on the same work: what is computed, by whom, and how the times are paired."""

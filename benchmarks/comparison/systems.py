@@ -1,0 +1,176 @@
+"""Who computes: for each system a call that gives value and gradient, written as its users do.
+
+A builder takes a workload and returns a `Call`. Systems are imported in their builders, so a
+process holds the one it measures and no other.
+"""
+
+import importlib.util
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from comparison.workloads import WORKLOADS, Names, Workload
+
+
+@dataclass(frozen=True)
+class Call:
+    """`run()` computes and waits for the end; `arrays(result)` is [value, *gradients] for NumPy.
+
+    `report()` is what else the system can say: planned and measured bytes, for ours. `repeat(n)`
+    runs n times, without Python between the runs where a floor is written in C.
+    """
+
+    run: Callable
+    arrays: Callable
+    report: Callable = dict
+    repeat: Callable | None = None
+
+
+def listed(gradients):
+    return list(gradients) if isinstance(gradients, list | tuple) else [gradients]
+
+
+def as_numpy(result):
+    """[value, *gradients] as arrays of NumPy, of what can be read by np.asarray."""
+    value, gradients = result
+    return [np.asarray(value), *map(np.asarray, listed(gradients))]
+
+
+def ours(workload: Workload, traced=False, policy=None):
+    import autodiff as ad
+
+    names = Names(np.tanh, np.exp, np.sin, np.sum, ad.nn.relu, ad.nn.cross_entropy)
+    params, data = workload.make()
+    if workload.fresh:
+        forget = getattr(ad, "clear_cache", lambda: None)
+
+        def first():
+            forget()
+            return ad.compile(ad.value_and_grad(workload.function(names)), policy)(params, *data)
+        return Call(first, as_numpy)
+    step = ad.value_and_grad(workload.function(names))
+    if traced:
+        return Call(lambda: step(params, *data), as_numpy)
+    step = ad.compile(step, policy)
+
+    def report():
+        return {"planned": step.plan(params, *data).peak_bytes,
+                "measured": step.measured_peak_bytes, "library": ad.library_bytes()}
+    return Call(lambda: step(params, *data), as_numpy, report)
+
+
+def autograd(workload: Workload):
+    import autograd
+    import autograd.numpy as anp
+
+    def cross_entropy(z, labels):
+        shifted = z - anp.max(z, axis=1, keepdims=True)
+        likelihood = shifted - anp.log(anp.sum(anp.exp(shifted), axis=1, keepdims=True))
+        return -anp.mean(likelihood[np.arange(len(labels)), labels])
+
+    names = Names(anp.tanh, anp.exp, anp.sin, anp.sum, lambda x: anp.maximum(x, 0), cross_entropy)
+    params, data = workload.make()
+    step = autograd.value_and_grad(workload.function(names))
+    return Call(lambda: step(params, *data), as_numpy)
+
+
+def torch(workload: Workload, compiled=False):
+    import torch
+
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    names = Names(torch.tanh, torch.exp, torch.sin, torch.sum, torch.relu,
+                  torch.nn.functional.cross_entropy)
+    f = workload.function(names)
+    if compiled:
+        f = torch.compile(f, fullgraph=True, dynamic=False)
+    params, data = workload.make()
+    several = isinstance(params, list)
+
+    def tensors(params):
+        return [torch.from_numpy(a).requires_grad_() for a in listed(params)]
+
+    data = [torch.from_numpy(a) for a in data]
+    held = tensors(params)
+
+    def step():
+        inputs = tensors(params) if workload.numpy_io else held
+        value = f(inputs if several else inputs[0], *data)
+        gradients = torch.autograd.grad(value, inputs)
+        if workload.numpy_io:
+            return value.item(), [g.numpy() for g in gradients]
+        return value.detach(), gradients
+
+    return Call(step, as_numpy)
+
+
+def jax(workload: Workload, compiled=True):
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    import jax.numpy as jnp
+
+    def cross_entropy(z, labels):
+        likelihood = jax.nn.log_softmax(z)
+        return -jnp.mean(jnp.take_along_axis(likelihood, labels[:, None], axis=1))
+
+    names = Names(jnp.tanh, jnp.exp, jnp.sin, jnp.sum, jax.nn.relu, cross_entropy)
+    params, data = workload.make()
+    if not workload.numpy_io:
+        params, data = jax.tree.map(jnp.asarray, (params, data))
+    if workload.fresh:
+        def first():
+            jax.clear_caches()
+            step = jax.jit(jax.value_and_grad(workload.function(names)))
+            return jax.block_until_ready(step(params, *data))
+        return Call(first, as_numpy)
+    step = jax.value_and_grad(workload.function(names))
+    if compiled:
+        step = jax.jit(step)
+    if workload.numpy_io:
+        def out():
+            value, gradient = step(params, *data)
+            return float(value), np.asarray(gradient)
+        return Call(out, as_numpy)
+    return Call(lambda: jax.block_until_ready(step(params, *data)), as_numpy)
+
+
+def floor(workload: Workload):
+    from comparison.floors import floor_of
+
+    return floor_of(workload)
+
+
+# system: (module that must be there, builder)
+SYSTEMS = {
+    "ours": ("autodiff", ours),
+    "ours traced": ("autodiff", lambda workload: ours(workload, traced=True)),
+    "autograd": ("autograd", autograd),
+    "torch": ("torch", torch),
+    "torch.compile": ("torch", lambda workload: torch(workload, compiled=True)),
+    "jax": ("jax", jax),
+    "jax eager": ("jax", lambda workload: jax(workload, compiled=False)),
+    "floor": ("numpy", floor),
+}
+
+
+def is_ours(system):
+    return system.split()[0] == "ours"
+
+
+def is_peer(system):
+    """Whether a system is one that a user would pick instead."""
+    return system != "floor" and not is_ours(system)
+
+
+def is_installed(system):
+    return importlib.util.find_spec(SYSTEMS[system][0]) is not None
+
+
+def build(settings):
+    """The `Call` of a worker's settings: {"system": ..., "workload": ..., "quick": ...}."""
+    workload = WORKLOADS[settings["workload"]]
+    if settings["quick"]:
+        workload = workload.small()
+    return SYSTEMS[settings["system"]][1](workload)

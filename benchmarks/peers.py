@@ -1,0 +1,76 @@
+"""Compare with the systems a user would pick instead, on the same work, in one run.
+
+    python benchmarks/peers.py                                  # all of it, about an hour
+    python benchmarks/peers.py --only chain mlp-small --threads 1
+    python benchmarks/peers.py --quick --out /tmp/peers         # tiny sizes, three rounds
+
+One process for each system, the same cores for all, waiting without spinning; results are compared
+first (value and gradients); then rounds in which every system has its turn. Prints medians, the
+ratio to the quickest peer and to the floor, and whether each bar is met; writes peers.csv and
+peers.png into `--out`. What is not installed is left out, and named.
+"""
+
+import argparse
+import csv
+from contextlib import ExitStack
+from pathlib import Path
+
+from comparison.report import draw, lines_of, rows_of, table
+from comparison.rounds import Worker, compare, cores, in_turns
+from comparison.systems import SYSTEMS, is_installed
+from comparison.workloads import WORKLOADS
+from policy_sweep import machine
+from tqdm import tqdm
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
+    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
+    parser.add_argument("--threads", nargs="+", type=int, default=[2, 1])
+    parser.add_argument("--rounds", type=int, help="pairs that a median is taken of; 21")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, three rounds")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+    given = parser.parse_args()
+
+    rounds = given.rounds or (3 if given.quick else 21)
+    threads = [n for n in given.threads if n <= len(cores())]
+    if not threads:
+        parser.error(f"this process may use {len(cores())} cores")
+    systems = [system for system in given.systems if is_installed(system)]
+    missing = sorted({SYSTEMS[s][0] for s in given.systems} - {SYSTEMS[s][0] for s in systems})
+    named = machine()           # the load before the run makes its own
+    rows = []
+    bar = tqdm([(n, name) for n in threads for name in given.only], unit="workload")
+    for n, name in bar:
+        bar.set_postfix_str(f"{name}, {n} threads")
+        rows += measure(name, n, systems, rounds, given.quick)
+    given.out.mkdir(parents=True, exist_ok=True)
+    with open(given.out / "peers.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    draw(rows, given.out / "peers.png")
+    print(named, end="\n\n")
+    if missing:
+        print("Not installed, and so not compared: " + ", ".join(missing), end="\n\n")
+    print(table(rows), end="\n\n")
+    print(*lines_of(rows), sep="\n")
+
+
+def measure(name, threads, systems, rounds, quick):
+    """Rows of one workload with so many threads, a row for each system."""
+    workload = WORKLOADS[name].small() if quick else WORKLOADS[name]
+    with ExitStack() as stack:
+        workers = [stack.enter_context(Worker(system, name, threads, quick))
+                   for system in workload.systems if system in systems]
+        results = {worker.system: worker.results() for worker in workers}
+        expected = next(filter(None, results.values()), [])
+        for system, found in results.items():
+            if found:
+                compare(expected, found, workload.rtol, f"{name}, {system}")
+        return rows_of(name, workload, threads, in_turns(workers, rounds))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""The comparison with peers: results are compared, ratios are paired, bars judged as they say."""
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("matplotlib")
+pytest.importorskip("tqdm")
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "benchmarks"))
+
+from comparison import report, rounds, systems, workloads  # noqa: E402
+
+ENVIRONMENT = dict(os.environ)
+if "AUTODIFF_INSTALLED" not in os.environ:
+    ENVIRONMENT["PYTHONPATH"] = str(ROOT)
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    """(lines, directory, rows of the CSV) of a quick run with our systems alone."""
+    where = tmp_path_factory.mktemp("peers")
+    run = subprocess.run(
+        [sys.executable, ROOT / "benchmarks/peers.py", "--quick", "--systems", "ours",
+         "ours traced", "--threads", "1", "--out", where / "out"],
+        capture_output=True, text=True, cwd=where, env=ENVIRONMENT)
+    assert run.returncode == 0, run.stderr
+    with open(where / "out" / "peers.csv", newline="") as file:
+        return run.stdout.splitlines(), where / "out", list(csv.DictReader(file))
+
+
+def test_every_workload_is_measured(compared):
+    lines, out, rows = compared
+    assert {row["workload"] for row in rows} == set(workloads.WORKLOADS)
+    for row in rows:
+        assert float(row["seconds"]) > 0
+        assert int(row["rounds"]) == 3
+    assert (out / "peers.png").read_bytes().startswith(b"\x89PNG")
+    table = [line for line in lines if line.startswith("| ")]
+    assert len(table) == 2 + len(workloads.WORKLOADS)
+    assert "bars met" in lines[-1]
+
+
+def paired():
+    """Three rounds of a machine that slows down: ours always takes twice and half of its peers."""
+    return rounds.Paired({"ours": [2.0, 4.0, 8.0], "jax": [1.0, 2.0, 4.0],
+                          "torch": [4.0, 8.0, 16.0], "floor": [0.5, 1.0, 2.0]})
+
+
+def test_ratios_are_of_one_round():
+    assert paired().ratio("ours", "jax") == 2
+    assert paired().hardest("ours", ["torch", "jax"]) == (2, "jax")
+    assert paired().median("torch") == 8
+
+
+def test_rows_say_who_is_ahead():
+    workload = workloads.WORKLOADS["mlp-large"]
+    rows = report.rows_of("mlp-large", workload, 2, paired())
+    ours = rows[0]
+    assert (ours["best peer"], ours["ratio to best"], ours["ratio to floor"]) == ("jax", 2, 4)
+    assert ours["met"] == "no"
+    assert rows[1]["bar"] is None
+    said = report.lines_of(rows)
+    assert said[0] == "mlp-large, 2 threads: jax is ahead, 2.00 times as fast as we are."
+    assert said[-1] == "0 of 1 bars met, 0 of them with the aim."
+
+
+@pytest.mark.parametrize(
+    ("bar", "seconds", "ratio", "met"),
+    [(dict(seconds=4e-6, aim=2e-6), 5e-6, None, "no"),
+     (dict(seconds=4e-6, aim=2e-6), 3e-6, None, "yes"),
+     (dict(seconds=4e-6, aim=2e-6), 2e-6, None, "aim"),
+     (dict(of_best=1.1, aim=1.0), 1.0, 1.11, "no"),
+     (dict(of_best=1.1, aim=1.0), 1.0, 1.1, "yes"),
+     (dict(of_best=1.1), 1.0, None, "-")])
+def test_bars(bar, seconds, ratio, met):
+    assert report.judged(workloads.Bar("ours", **bar), seconds, ratio)["met"] == met
+
+
+def test_results_that_differ_are_refused():
+    a = [np.array(1.0), np.array([1.0, -2.0, 1e-9])]
+    rounds.compare(a, [a[0], a[1] + 1e-11], 1e-10, "jax")
+    for wrong in ([a[0], -a[1]], [a[0]], [a[0], a[1][:2]], [a[0], a[1] * np.nan]):
+        with pytest.raises(rounds.DisagreementError, match="jax"):
+            rounds.compare(a, wrong, 1e-10, "jax")
+
+
+def test_a_worker_answers_with_value_and_gradient(monkeypatch):
+    monkeypatch.setattr(os, "environ", ENVIRONMENT)
+    with rounds.Worker("ours", "rosenbrock", 1, quick=True) as worker:
+        value, gradient = worker.results()
+        assert worker.seconds(3) > 0
+        report = worker.ask("report")
+    x, _ = workloads.WORKLOADS["rosenbrock"].small().make()
+    a, b = x[:-1], x[1:]
+    expected = np.zeros_like(x)
+    expected[:-1] = -400 * a * (b - a * a) - 2 * (1 - a)
+    expected[1:] += 200 * (b - a * a)
+    np.testing.assert_allclose(value, (100 * (b - a * a) ** 2 + (1 - a) ** 2).sum())
+    np.testing.assert_allclose(gradient, expected)
+    assert report["planned"] == report["measured"] > 0
+
+
+def test_a_worker_that_ends_says_why(monkeypatch):
+    monkeypatch.setattr(os, "environ", ENVIRONMENT)
+    with (pytest.raises(rounds.WorkerError, match="no-such"),
+          rounds.Worker("ours", "no-such", 1)):
+        pass
+
+
+@pytest.mark.parametrize("name", ["chain", "rosenbrock", "elementwise"])
+def test_floors_compute_the_same_gradient(name):
+    pytest.importorskip("comparison.native").compiler() or pytest.skip("no C compiler")
+    workload = workloads.WORKLOADS[name].small()
+    floor, ours = systems.floor(workload), systems.ours(workload)
+    rounds.compare(ours.arrays(ours.run()), floor.arrays(floor.run()), 1e-12, name)
+    floor.repeat(3)
+    rounds.compare(ours.arrays(ours.run()), floor.arrays(floor.run()), 1e-12, name)
