@@ -6,6 +6,7 @@ from autodiff.core.arena import release_memory, set_arena_limit
 from autodiff.core.gradients import gradients
 from autodiff.core.graph import Graph
 from autodiff.core.kernels import library_bytes
+from autodiff.core.threads import num_threads, set_num_threads
 from autodiff.core.variable import Variable, variable
 from autodiff.errors import (
     ArenaError,
@@ -77,6 +78,7 @@ __all__ = [
     "numpy",
     "library_bytes",
     "nn",
+    "num_threads",
     "operation",
     "optim",
     "plan",
@@ -84,6 +86,7 @@ __all__ = [
     "release_memory",
     "save",
     "set_arena_limit",
+    "set_num_threads",
     "use_policy",
     "value_and_grad",
     "variable",

@@ -10,6 +10,12 @@ import numpy as np
 from cpython.pycapsule cimport PyCapsule_GetName, PyCapsule_GetPointer
 from libc.stdint cimport int64_t
 
+from . cimport threads
+
+cdef extern from "parallel.h" nogil:
+    ctypedef void (*Task)(void*, int64_t) noexcept
+    void (*parallel)(Task, void*, int64_t) noexcept
+
 cdef extern from "call.h":
     ctypedef struct PyUFuncObject:
         int nin
@@ -42,6 +48,8 @@ cdef extern from "matmul.h" nogil:
     void* dgemm
     void* sgemv
     void* dgemv
+
+parallel = <void (*)(Task, void*, int64_t) noexcept nogil> threads.parallel
 
 CAST_LETTERS = ["o", "b", "ub", "h", "uh", "i", "ui", "l", "ul", "q", "uq", "f", "d"]
 cdef bint blas_loaded = False

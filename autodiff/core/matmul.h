@@ -8,6 +8,7 @@
 
 #include <limits.h>
 #include "kernels.h"
+#include "parallel.h"
 
 #define BLAS_POINTERS(T, X)                                                                    \
     static void (*X##gemm)(char *, char *, int *, int *, int *, T *, T *, int *, T *, int *,   \
