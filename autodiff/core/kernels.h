@@ -8,6 +8,7 @@
 #include "random.h"
 #include "reduce.h"
 #include "rows.h"
+#include "simd.h"
 
 /* ---- elementwise: walk = n_axes, shape, then strides of each operand ---- */
 static int power_of_integers(const Call *c, char **p, Run *run);

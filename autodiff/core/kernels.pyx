@@ -44,6 +44,24 @@ cdef extern from "matmul.h" nogil:
     const NamedKernel* c_find_kernel "find_kernel"(const char*)
     int matmul(const Call*, char**, Run*) noexcept
     int fits_blas(const int64_t*, int64_t, int)
+    ctypedef void (*BlockLoop)(void*, const void*, const void*, const void*, int64_t)
+    ctypedef struct NamedBlock:
+        const char* name
+        const char* types
+    ctypedef struct Blocks:
+        const NamedBlock* loops
+    Blocks blocks
+    const char* blocks_cpu
+    void choose_blocks()
+    BlockLoop find_block_loop(const char*, const char*)
+    double sum_block_d(const double*, int64_t)
+    float sum_block_f(const float*, int64_t)
+    double dot_block_d(const double*, const double*, int64_t)
+    float dot_block_f(const float*, const float*, int64_t)
+    double max_block_d(const double*, int64_t)
+    float max_block_f(const float*, int64_t)
+    double min_block_d(const double*, int64_t)
+    float min_block_f(const float*, int64_t)
     void* sgemm
     void* dgemm
     void* sgemv
@@ -155,3 +173,69 @@ find_loop(np.exp, (np.dtype(np.float32).num,) * 2, &of_float.exp, &of_float.exp_
 find_loop(np.log1p, (np.dtype(np.float32).num,) * 2, &of_float.log1p, &of_float.log1p_data)
 find_loop(np.exp, (np.dtype(np.float64).num,) * 2, &of_double.exp, &of_double.exp_data)
 find_loop(np.log1p, (np.dtype(np.float64).num,) * 2, &of_double.log1p, &of_double.log1p_data)
+
+
+choose_blocks()
+
+
+def block_cpu():
+    """Return the instruction set of the block loops: "baseline", "avx2" or "avx512"."""
+    return (<bytes> blocks_cpu).decode()
+
+
+def block_loops():
+    """Return the block loops of this processor: a list of (name, types), as ("add", "dd>d")."""
+    found = []
+    cdef const NamedBlock* row = blocks.loops
+    while row.name != NULL:
+        found.append(((<bytes> row.name).decode(), (<bytes> row.types).decode()))
+        row += 1
+    return found
+
+
+cdef list addresses(str types, tuple arrays):
+    """Where the data of contiguous arrays of these types and of one length begin."""
+    letters = types.replace(">", "")
+    if [array.dtype.char for array in arrays] != list(letters):
+        raise TypeError(f"arrays of {letters}, not of {[array.dtype.str for array in arrays]}")
+    if not all(array.shape == (arrays[0].size,) and array.strides == (array.itemsize,)
+               or array.size < 2 for array in arrays):
+        raise ValueError("a block is one-dimensional, contiguous, and as long as the others")
+    return [array.ctypes.data for array in arrays]
+
+
+def run_block_loop(str name, str types, *arrays, int64_t repeats=1):
+    """Run a block loop `repeats` times on contiguous arrays: the operands, then the result."""
+    cdef BlockLoop loop = find_block_loop(name.encode(), types.encode())
+    if loop == NULL:
+        raise LookupError(f"there is no block loop {name!r} for {types!r}")
+    at = addresses(types, arrays)
+    cdef size_t out = at.pop()
+    cdef size_t a = at[0], b = at[1] if len(at) > 1 else 0, c = at[2] if len(at) > 2 else 0
+    cdef int64_t n = arrays[0].size, i
+    with nogil:
+        for i in range(repeats):
+            loop(<void*> out, <const void*> a, <const void*> b, <const void*> c, n)
+
+
+def fold_block(str name, x, y=None):
+    """Return the sum, the dot product with y, the max or the min of a contiguous array."""
+    arrays = (x,) if y is None else (x, y)
+    at = addresses(x.dtype.char * len(arrays), arrays)
+    cdef size_t a = at[0], b = at[len(at) - 1]
+    cdef int64_t n = x.size
+    if x.dtype.char == "d":
+        if name == "dot":
+            return dot_block_d(<const double*> a, <const double*> b, n)
+        if name == "sum":
+            return sum_block_d(<const double*> a, n)
+        if name == "max":
+            return max_block_d(<const double*> a, n)
+        return min_block_d(<const double*> a, n)
+    if name == "dot":
+        return dot_block_f(<const float*> a, <const float*> b, n)
+    if name == "sum":
+        return sum_block_f(<const float*> a, n)
+    if name == "max":
+        return max_block_f(<const float*> a, n)
+    return min_block_f(<const float*> a, n)

@@ -1,0 +1,112 @@
+/* Own loops over blocks: contiguous operands, bodies compiled for each kind of processor.
+ *
+ * The bodies (simd_*.h) are plain C that GCC makes vector loops of; they are included once for
+ * every instruction set, and the best one this processor has is chosen when the module is loaded
+ * (AUTODIFF_CPU=baseline, avx2 or avx512 asks for less). Other compilers and processors have the
+ * baseline only. Vector bodies and tails run the same IEEE operations in the same order, so the
+ * bits of an element depend neither on its place in a block nor on the length of the block. */
+#ifndef AUTODIFF_SIMD_H
+#define AUTODIFF_SIMD_H
+
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* out may be exactly an operand of its item size, else lies apart; operands that a loop has not
+ * are NULL; no alignment beyond the item's. */
+typedef void (*BlockLoop)(void *out, const void *a, const void *b, const void *c, int64_t n);
+typedef struct { const char *name, *types; BlockLoop loop; } NamedBlock;
+
+/* Folds of one block. Sums have 256 bytes of lanes, element i in lane i modulo their number, then
+ * a tree of halves: the same bits on every processor. The largest and smallest are NaN if any is;
+ * of no elements they are -inf and inf. */
+typedef struct {
+    const NamedBlock *loops;
+    double (*sum_d)(const double *x, int64_t n);
+    float (*sum_f)(const float *x, int64_t n);
+    double (*dot_d)(const double *x, const double *y, int64_t n);
+    float (*dot_f)(const float *x, const float *y, int64_t n);
+    double (*max_d)(const double *x, int64_t n);
+    float (*max_f)(const float *x, int64_t n);
+    double (*min_d)(const double *x, int64_t n);
+    float (*min_f)(const float *x, int64_t n);
+} Blocks;
+
+#if defined(__GNUC__)
+#define IVDEP _Pragma("GCC ivdep")
+#define SCALAR __asm__ volatile("");    /* a loop with this is neither a vector loop nor peeled */
+#define INLINE static inline __attribute__((always_inline, unused))
+#else
+#define IVDEP
+#define SCALAR
+#define INLINE static inline
+#endif
+
+#define ISA(name) name##_baseline
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+#define HAS_FMA 1
+#else
+#define HAS_FMA 0
+#endif
+#include "simd_body.h"
+#undef ISA
+#undef HAS_FMA
+
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__)
+#define SEVERAL_ISAS 1
+#define HAS_FMA 1
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+#define ISA(name) name##_avx2
+#include "simd_body.h"
+#undef ISA
+#pragma GCC pop_options
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512dq,avx512vl,avx512bw,fma,prefer-vector-width=512")
+#define ISA(name) name##_avx512
+#include "simd_body.h"
+#undef ISA
+#pragma GCC pop_options
+#undef HAS_FMA
+#endif
+
+static Blocks blocks;                   /* of this processor; filled when the module is loaded */
+static const char *blocks_cpu;
+
+/* Choose the instruction set: the best there is, or the one asked for if there is that. */
+static void choose_blocks(void) {
+    blocks = blocks_baseline;
+    blocks_cpu = "baseline";
+#ifdef SEVERAL_ISAS
+    const char *asked = getenv("AUTODIFF_CPU");
+    if (asked && strcmp(asked, "baseline") == 0) return;
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return;
+    blocks = blocks_avx2;
+    blocks_cpu = "avx2";
+    if (asked && strcmp(asked, "avx2") == 0) return;
+    if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512dq")
+        || !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512bw"))
+        return;
+    blocks = blocks_avx512;
+    blocks_cpu = "avx512";
+#endif
+}
+
+/* The loop of an operation (its row's name) for types such as "dd>d", NumPy's letters, or NULL. */
+static BlockLoop find_block_loop(const char *name, const char *types) {
+    for (const NamedBlock *row = blocks.loops; row->name; row++)
+        if (strcmp(row->name, name) == 0 && strcmp(row->types, types) == 0) return row->loop;
+    return NULL;
+}
+
+#define sum_block_d blocks.sum_d
+#define sum_block_f blocks.sum_f
+#define dot_block_d blocks.dot_d
+#define dot_block_f blocks.dot_f
+#define max_block_d blocks.max_d
+#define max_block_f blocks.max_f
+#define min_block_d blocks.min_d
+#define min_block_f blocks.min_f
+
+#endif

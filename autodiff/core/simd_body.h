@@ -1,0 +1,69 @@
+/* The bodies of the block loops for one instruction set, and the table of them.
+ *
+ * Included once for each: ISA(name) gives names of its own, HAS_FMA says whether a fused
+ * multiply-add is one instruction. */
+
+/* Whole vectors, then one element after another: the tail is short, and so is its code. */
+#define ARGUMENTS void *out, const void *pa, const void *pb, const void *pc, int64_t n
+#define EACH(ELEMENT, ...)                                                                     \
+    int64_t i, whole = n & -(int64_t)(sizeof(ELEMENT) == 1 ? 32 : 64 / sizeof(ELEMENT));       \
+    IVDEP for (i = 0; i < whole; i++) __VA_ARGS__                                              \
+    for (; i < n; i++) { SCALAR __VA_ARGS__ }
+#define MAP1(name, A, R, RESULT)                                                               \
+    static void ISA(name)(ARGUMENTS) {                                                         \
+        const A *xa = pa;                                                                      \
+        R *y = out;                                                                            \
+        EACH(R, { A a = xa[i]; y[i] = (R)(RESULT); })                                          \
+    }
+#define MAP2(name, A, R, RESULT)                                                               \
+    static void ISA(name)(ARGUMENTS) {                                                         \
+        const A *xa = pa, *xb = pb;                                                            \
+        R *y = out;                                                                            \
+        EACH(R, { A a = xa[i], b = xb[i]; y[i] = (R)(RESULT); })                               \
+    }
+#define MAP3(name, A, B, RESULT)                                                               \
+    static void ISA(name)(ARGUMENTS) {                                                         \
+        const A *xa = pa;                                                                      \
+        const B *xb = pb, *xc = pc;                                                            \
+        B *y = out;                                                                            \
+        EACH(B, { A a = xa[i]; B b = xb[i], c = xc[i]; y[i] = (B)(RESULT); })                  \
+    }
+#include "simd_light.h"
+#include "simd_fold.h"
+
+#define F_AND_D(M, name) M(name, f) M(name, d)
+#define ONE(name, X) {#name, #X ">" #X, ISA(name##_##X)},
+#define TWO(name, X) {#name, #X #X ">" #X, ISA(name##_##X)},
+#define THREE(name, X) {#name, #X #X #X ">" #X, ISA(name##_##X)},
+#define TEST(name, X) {#name, #X #X ">?", ISA(name##_##X)},
+
+static const NamedBlock ISA(block_loops)[] = {
+    F_AND_D(TWO, add) F_AND_D(TWO, subtract) F_AND_D(TWO, multiply) F_AND_D(TWO, divide)
+    F_AND_D(TWO, maximum) F_AND_D(TWO, minimum) F_AND_D(TWO, where_positive)
+    F_AND_D(THREE, multiply_add) F_AND_D(THREE, multiply_subtract)
+    F_AND_D(THREE, subtract_multiply) F_AND_D(THREE, share) F_AND_D(THREE, clip)
+    F_AND_D(ONE, negative) F_AND_D(ONE, abs) F_AND_D(ONE, sign) F_AND_D(ONE, floor)
+    F_AND_D(ONE, square) F_AND_D(ONE, sqrt) F_AND_D(ONE, reciprocal) F_AND_D(ONE, relu)
+    F_AND_D(TEST, less) F_AND_D(TEST, less_equal) F_AND_D(TEST, greater)
+    F_AND_D(TEST, greater_equal) F_AND_D(TEST, equal) F_AND_D(TEST, not_equal)
+    {"where", "?ff>f", ISA(where_f)}, {"where", "?dd>d", ISA(where_d)},
+    {"logical_and", "\?\?>?", ISA(logical_and)}, {"logical_or", "\?\?>?", ISA(logical_or)},
+    {"logical_not", "?>?", ISA(logical_not)},
+    {"astype", "f>d", ISA(f_to_d)}, {"astype", "d>f", ISA(d_to_f)},
+    {"astype", "?>f", ISA(bool_to_f)}, {"astype", "?>d", ISA(bool_to_d)},
+    {NULL, NULL, NULL}};
+
+static const Blocks ISA(blocks) = {
+    ISA(block_loops), ISA(sum_d), ISA(sum_f), ISA(dot_d), ISA(dot_f),
+    ISA(max_d), ISA(max_f), ISA(min_d), ISA(min_f)};
+
+#undef F_AND_D
+#undef ONE
+#undef TWO
+#undef THREE
+#undef TEST
+#undef ARGUMENTS
+#undef EACH
+#undef MAP1
+#undef MAP2
+#undef MAP3

@@ -1,0 +1,186 @@
+"""The block loops: NumPy's values, at every place of a block and for every instruction set."""
+
+import itertools
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from autodiff.core import kernels
+
+EDGES = [0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 3.0, np.inf, -np.inf, np.nan, 1e-310, -1e-310, 5e-324,
+         1e-40, 1e308, 2.0**52 + 1, -(2.0**23) - 1, 0.99999, 1e-8]
+ROUNDED = {
+    "add": np.add,
+    "subtract": np.subtract,
+    "multiply": np.multiply,
+    "divide": np.divide,
+    "negative": np.negative,
+    "abs": np.absolute,
+    "square": np.square,
+    "sqrt": np.sqrt,
+    "reciprocal": np.reciprocal,
+    "floor": np.floor,
+    "sign": np.sign,
+    "less": np.less,
+    "less_equal": np.less_equal,
+    "greater": np.greater,
+    "greater_equal": np.greater_equal,
+    "equal": np.equal,
+    "not_equal": np.not_equal,
+    "logical_and": np.logical_and,
+    "logical_or": np.logical_or,
+    "logical_not": np.logical_not,
+    "maximum": lambda a, b: np.where((a >= b) | np.isnan(a), a, b),
+    "minimum": lambda a, b: np.where((a <= b) | np.isnan(a), a, b),
+    "clip": np._core.umath.clip,
+    "relu": lambda a: np.where(a <= 0, 0, a).astype(a.dtype),
+    "share": lambda g, a, b: np.where(a > b, g, np.where(a == b, g * g.dtype.type(0.5), 0)),
+    "where": np.where,
+    "where_positive": lambda a, b: np.where(a > 0, b, 0).astype(a.dtype),
+    "multiply_add": lambda a, b, c: a * b + c,
+    "multiply_subtract": lambda a, b, c: a * b - c,
+    "subtract_multiply": lambda a, b, c: c - a * b,
+}
+LOOPS = kernels.block_loops()
+
+
+def operands(types, rng, n=None):
+    """Edge cases of each operand type in all combinations and then random ones, or n of these."""
+    letters = types.split(">")[0]
+    edges = {"f": EDGES, "d": EDGES, "?": [False, True]}
+    with np.errstate(over="ignore"):
+        columns = [np.array(column, letter) for letter, column in
+                   zip(letters, zip(*itertools.product(*(edges[k] for k in letters))))]
+    drawn = [rng.standard_normal(4099) * 2 for _ in letters]
+    both = [np.concatenate([c, (d > 0) if k == "?" else d.astype(k)])
+            for k, c, d in zip(letters, columns, drawn)]
+    if n is None:
+        return both
+    chosen = rng.integers(0, len(both[0]), n)
+    return [np.ascontiguousarray(b[chosen]) for b in both]
+
+
+def run(name, types, *arrays, out=None):
+    """The loop's result."""
+    if out is None:
+        out = np.empty(len(arrays[0]), types[-1])
+    kernels.run_block_loop(name, types, *arrays, out)
+    return out
+
+
+def same(x, y):
+    """Equal bits, or NaN in both."""
+    x, y = np.asarray(x), np.asarray(y)
+    assert x.dtype == y.dtype
+    bits = f"u{x.itemsize}"
+    return np.array_equal(np.where(x != x, 0, x.view(bits)), np.where(y != y, 0, y.view(bits))) \
+        and np.array_equal(x != x, y != y)
+
+
+@pytest.mark.parametrize(("name", "types"), [loop for loop in LOOPS if loop[0] in ROUNDED])
+def test_what_is_rounded_once_is_numpys(name, types):
+    arrays = operands(types, np.random.default_rng(1))
+    with np.errstate(all="ignore"):
+        expected = np.asarray(ROUNDED[name](*arrays))
+    result = run(name, types, *arrays)
+    if name == "clip":      # NumPy's own loop takes one zero or the other
+        result, expected = result + 0, expected + 0
+    assert same(result, expected)
+
+
+@pytest.mark.parametrize("types", ["f>d", "d>f", "?>f", "?>d"])
+def test_conversions(types):
+    (x,) = operands(types, np.random.default_rng(2))
+    with np.errstate(all="ignore"):
+        assert same(run("astype", types, x), x.astype(types[-1]))
+
+
+@pytest.mark.parametrize(("name", "types"), LOOPS)
+def test_the_bits_depend_neither_on_the_place_nor_on_the_length(name, types):
+    rng = np.random.default_rng(3)
+    arrays = operands(types, rng, 200)
+    whole = run(name, types, *arrays)
+    for n in range(140):
+        assert same(run(name, types, *(a[:n] for a in arrays)), whole[:n])
+    for first in range(1, 70):
+        assert same(run(name, types, *(a[first:] for a in arrays)), whole[first:])
+
+
+@pytest.mark.parametrize(("name", "types"), LOOPS)
+def test_the_result_may_lie_on_an_operand(name, types):
+    arrays = operands(types, np.random.default_rng(4), 99)
+    whole = run(name, types, *arrays)
+    for k, letter in enumerate(types.split(">")[0]):
+        if letter == types[-1]:
+            copies = [a.copy() for a in arrays]
+            assert same(run(name, types, *copies, out=copies[k]), whole)
+
+
+@pytest.mark.parametrize(("name", "types"), LOOPS)
+def test_nothing_is_written_outside(name, types):
+    for n in [0, 1, 7, 8, 31, 64, 65]:
+        arrays = operands(types, np.random.default_rng(5), n)
+        around = np.full(n + 64, 1, types[-1])
+        run(name, types, *arrays, out=around[32 : 32 + n])
+        assert (around[:32] == 1).all()
+        assert (around[32 + n :] == 1).all()
+
+
+def lanes(x, count, fold, begin):
+    """The order of a fold, written out: lanes, then a tree of halves."""
+    lane = np.full(count, begin, x.dtype)
+    for first in range(0, len(x), count):
+        part = x[first : first + count]
+        lane[: len(part)] = fold(lane[: len(part)], part)
+    while count > 1:
+        count //= 2
+        lane = fold(lane[:count], lane[count : 2 * count])
+    return lane[0]
+
+
+@pytest.mark.parametrize("dtype", ["f", "d"])
+def test_folds_have_one_order(dtype):
+    rng = np.random.default_rng(6)
+    count = 256 // np.dtype(dtype).itemsize
+    buffer = (rng.standard_normal(1100) * 10.0 ** rng.integers(-6, 6, 1100)).astype(dtype)
+    for n in [*range(150), 1024]:
+        x, y = buffer[n % 13 :][:n], buffer[::-1][:n].copy()
+        assert kernels.fold_block("sum", x) == lanes(x, count, np.add, 0)
+        assert kernels.fold_block("dot", x, y) == lanes(x * y, count, np.add, 0)
+        assert kernels.fold_block("max", x) == x.max(initial=-np.inf)
+        assert kernels.fold_block("min", x) == x.min(initial=np.inf)
+
+
+@pytest.mark.parametrize("dtype", ["f", "d"])
+def test_folds_pass_on_a_nan_from_every_place(dtype):
+    for n, k in [(n, k) for n in (1, 5, 33, 100) for k in range(n)]:
+        x = np.arange(n).astype(dtype)
+        x[k] = np.nan
+        assert all(np.isnan(kernels.fold_block(name, x)) for name in ("sum", "max", "min"))
+
+
+def test_a_wrong_block_is_refused():
+    x = np.ones(4)
+    with pytest.raises(LookupError, match="no block loop 'add' for 'd>d'"):
+        kernels.run_block_loop("add", "d>d", x, x)
+    with pytest.raises(TypeError, match="arrays of dd"):
+        kernels.run_block_loop("square", "d>d", x.astype("f"), x)
+    with pytest.raises(ValueError, match="contiguous"):
+        kernels.run_block_loop("square", "d>d", np.ones(8)[::2], x)
+
+
+@pytest.mark.parametrize("cpu", ["baseline", "avx2", "avx512"])
+def test_every_instruction_set(cpu):
+    """The tests of this file once more, where a processor of less is asked for."""
+    if os.environ.get("AUTODIFF_CPU"):
+        pytest.skip("within such a run")
+    if ["baseline", "avx2", "avx512"].index(cpu) >= \
+            ["baseline", "avx2", "avx512"].index(kernels.block_cpu()):
+        pytest.skip("tested by the others, or not there")
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", __file__],
+        env={**os.environ, "AUTODIFF_CPU": cpu}, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout[-3000:]
