@@ -11,16 +11,16 @@ peers.png into `--out`. What is not installed is left out, and named.
 """
 
 import argparse
-import csv
-from contextlib import ExitStack
 from pathlib import Path
 
-from comparison.report import draw, lines_of, rows_of, table
-from comparison.rounds import Worker, compare, cores, in_turns
-from comparison.systems import SYSTEMS, is_installed
-from comparison.workloads import WORKLOADS
-from policy_sweep import machine
+from ranking import draw, lines_of, rows_of, table
+from report import machine, write_csv
+from systems import SYSTEMS, is_installed
 from tqdm import tqdm
+from workers import alternating, cores, difference, turns
+from workloads import WORKLOADS
+
+WORKER = Path(__file__).parent / "systems.py"
 
 
 def main():
@@ -46,10 +46,7 @@ def main():
         bar.set_postfix_str(f"{name}, {n} threads")
         rows += measure(name, n, systems, rounds, given.quick)
     given.out.mkdir(parents=True, exist_ok=True)
-    with open(given.out / "peers.csv", "w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(rows, given.out / "peers.csv")
     draw(rows, given.out / "peers.png")
     print(named, end="\n\n")
     if missing:
@@ -61,15 +58,23 @@ def main():
 def measure(name, threads, systems, rounds, quick):
     """Rows of one workload with so many threads, a row for each system."""
     workload = WORKLOADS[name].small() if quick else WORKLOADS[name]
-    with ExitStack() as stack:
-        workers = [stack.enter_context(Worker(system, name, threads, quick))
-                   for system in workload.systems if system in systems]
-        results = {worker.system: worker.results() for worker in workers}
-        expected = next(filter(None, results.values()), [])
-        for system, found in results.items():
-            if found:
-                compare(expected, found, workload.rtol, f"{name}, {system}")
-        return rows_of(name, workload, threads, in_turns(workers, rounds))
+    chosen = [system for system in workload.systems if system in systems]
+    specs = [{"system": system, "workload": name, "quick": quick} for system in chosen]
+    with alternating(WORKER, specs, threads) as workers:
+        results = [worker.results() for worker in workers]
+        agree(results, chosen, workload.rtol, name)
+        return rows_of(name, workload, threads, dict(zip(chosen, turns(workers, rounds))))
+
+
+def agree(results, who, rtol, name):
+    """Raise ValueError unless all results are those of the first, to rtol of each array's largest.
+
+    A floor that computes no gradient has no results.
+    """
+    expected = next(filter(None, results), [])
+    for found, system in zip(results, who):
+        if found and not (apart := difference(found, expected)) <= rtol:
+            raise ValueError(f"{name}: {system} is {apart:g} away from the first, not {rtol:g}")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "AUTODI
            "TORCHINDUCTOR_COMPILE_THREADS")
 PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0",
            "TF_CPP_MIN_LOG_LEVEL": "3"}
+XLA = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"     # for one thread
 
 
 # ------------------------------------------------------------------------- the worker's side
@@ -44,13 +46,14 @@ class Task:
     `step()` computes everything once and returns arrays (or a tree of them), complete when it
     returns; `shown` takes of that what is compared. `facts()`, asked after the first step, gives a
     dict of numbers and strings. `late` says that the first step also compiles: memory is then seen
-    at the second.
+    at the second. `repeat(n)` does n steps, where that can be done without Python between them.
     """
 
     step: Callable
     facts: Callable = dict
     shown: Callable = staticmethod(lambda results: results)
     late: bool = False
+    repeat: Callable | None = None
 
 
 def serve(prepare):
@@ -68,8 +71,10 @@ def serve(prepare):
     for line in sys.stdin:
         order = json.loads(line)
         if "results" in order:
-            np.savez(order["results"], *_flat(task.shown(task.step())))
+            np.savez(order["results"], *flat(task.shown(task.step())))
             print("[]", file=answers)
+        elif "many" in order:
+            print(json.dumps(together(task, order["many"])), file=answers)
         else:
             print(json.dumps([timed(task.step) for _ in range(order["times"])]), file=answers)
 
@@ -78,6 +83,18 @@ def timed(step):
     """Seconds that one step takes."""
     begun = time.perf_counter()
     step()
+    return time.perf_counter() - begun
+
+
+def together(task, n):
+    """Seconds that n steps take, one after the other and without a clock between them."""
+    step, repeat = task.step, task.repeat
+    begun = time.perf_counter()
+    if repeat:
+        repeat(n)
+    else:
+        for _ in range(n):
+            step()
     return time.perf_counter() - begun
 
 
@@ -107,12 +124,12 @@ def _status(name):
     return next(1024 * int(line.split()[1]) for line in lines if line.startswith(name + ":"))
 
 
-def _flat(results):
+def flat(results):
     """Results as a list of NumPy arrays: lists, tuples and dict values in their order."""
     if isinstance(results, dict):
         results = list(results.values())
     if isinstance(results, (list, tuple)):
-        return [array for part in results for array in _flat(part)]
+        return [array for part in results for array in flat(part)]
     return [np.asarray(results)]
 
 
@@ -145,6 +162,10 @@ class Worker:
         """Run so many steps: their seconds."""
         return self.ask(times=times)
 
+    def mean(self, n):
+        """Seconds of a step, the mean of n in a row: for steps that a clock would disturb."""
+        return self.ask(many=n) / n
+
     def results(self):
         """Run a step and bring its results: a list of NumPy arrays."""
         with tempfile.TemporaryDirectory() as where:
@@ -161,6 +182,13 @@ class Worker:
         self.log.close()
 
 
+def cores():
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count()))
+
+
 def start(script, spec, threads=None):
     """Start a worker on `threads` cores (all when None) and wait for its first step: a Worker.
 
@@ -169,10 +197,12 @@ def start(script, spec, threads=None):
     RuntimeError
         With what the process printed, when it ends instead.
     """
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    threads = threads or len(cores) or os.cpu_count()
-    environment = {**os.environ, **PASSIVE, **dict.fromkeys(THREADS, str(threads))}
-    pinned = (lambda: os.sched_setaffinity(0, cores[:threads])) if cores else None
+    threads = threads or len(cores())
+    environment = {**os.environ, **PASSIVE, **dict.fromkeys(THREADS, str(threads)), "XLA_FLAGS": XLA
+                   if threads == 1 else ""}
+    pinned = None
+    if hasattr(os, "sched_setaffinity"):
+        pinned = partial(os.sched_setaffinity, 0, cores()[:threads])
     log = tempfile.TemporaryFile("w+")
     worker = Worker(spec, subprocess.Popen(
         [sys.executable, str(script), json.dumps(spec)], stdin=subprocess.PIPE,
@@ -211,6 +241,27 @@ def rounds(workers, n, times=1, progress=iter):
     return seconds
 
 
+def turns(workers, n, turn=0.05, progress=iter):
+    """Let workers run in turn, n rounds, each for about `turn` seconds: seconds per step.
+
+    For steps of any length, of microseconds too. The order rotates, and each turn begins with
+    steps that are not counted, so that caches are that worker's again. As `rounds`, a list of n
+    for each worker.
+    """
+    steps = []
+    for worker in workers:
+        once = min(worker.seconds(3))
+        once = min(once, worker.mean(max(1, min(1000, int(turn / 4 / once)))))
+        steps.append(max(1, round(turn / once)))
+    seconds = [[] for _ in workers]
+    for k in progress(range(n)):
+        for j in range(len(workers)):
+            j = (j + k) % len(workers)
+            workers[j].mean(max(1, steps[j] // 20))
+            seconds[j].append(workers[j].mean(steps[j]))
+    return seconds
+
+
 def ratio(ours, theirs):
     """Median of the ratios of two systems' seconds, round by round."""
     return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
@@ -227,5 +278,7 @@ def difference(results, expected):
     shapes = [[array.shape for array in arrays] for arrays in (results, expected)]
     if shapes[0] != shapes[1]:
         raise ValueError(f"results of shapes {shapes[0]}, expected {shapes[1]}")
-    return max(float(np.max(np.abs(a - b), initial=0) / max(np.max(np.abs(b), initial=0), 1e-300))
-               for a, b in zip(results, expected))
+    # NumPy's maximum, as Python's would lose a NaN.
+    return float(np.max([
+        np.max(np.abs(a - b), initial=0) / max(np.max(np.abs(b), initial=0), 1e-300)
+        for a, b in zip(results, expected)]))

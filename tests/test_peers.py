@@ -15,7 +15,12 @@ pytest.importorskip("tqdm")
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "benchmarks"))
 
-from comparison import report, rounds, systems, workloads  # noqa: E402
+import native  # noqa: E402
+import peers  # noqa: E402
+import ranking  # noqa: E402
+import systems  # noqa: E402
+import workers  # noqa: E402
+import workloads  # noqa: E402
 
 ENVIRONMENT = dict(os.environ)
 if "AUTODIFF_INSTALLED" not in os.environ:
@@ -43,30 +48,23 @@ def test_every_workload_is_measured(compared):
         assert int(row["rounds"]) == 3
     assert (out / "peers.png").read_bytes().startswith(b"\x89PNG")
     table = [line for line in lines if line.startswith("| ")]
-    assert len(table) == 2 + len(workloads.WORKLOADS)
+    assert len(table) == 1 + len(workloads.WORKLOADS)
     assert "bars met" in lines[-1]
 
 
-def paired():
-    """Three rounds of a machine that slows down: ours always takes twice and half of its peers."""
-    return rounds.Paired({"ours": [2.0, 4.0, 8.0], "jax": [1.0, 2.0, 4.0],
-                          "torch": [4.0, 8.0, 16.0], "floor": [0.5, 1.0, 2.0]})
-
-
-def test_ratios_are_of_one_round():
-    assert paired().ratio("ours", "jax") == 2
-    assert paired().hardest("ours", ["torch", "jax"]) == (2, "jax")
-    assert paired().median("torch") == 8
+# Three rounds of a machine that slows down; ours takes twice jax's time and half of torch's.
+SECONDS = {"ours": [2.0, 4.0, 8.0], "jax": [1.0, 2.0, 4.0], "torch": [4.0, 8.0, 16.0],
+           "floor": [0.5, 1.0, 2.0]}
 
 
 def test_rows_say_who_is_ahead():
     workload = workloads.WORKLOADS["mlp-large"]
-    rows = report.rows_of("mlp-large", workload, 2, paired())
+    rows = ranking.rows_of("mlp-large", workload, 2, SECONDS)
     ours = rows[0]
     assert (ours["best peer"], ours["ratio to best"], ours["ratio to floor"]) == ("jax", 2, 4)
     assert ours["met"] == "no"
     assert rows[1]["bar"] is None
-    said = report.lines_of(rows)
+    said = ranking.lines_of(rows)
     assert said[0] == "mlp-large, 2 threads: jax is ahead, 2.00 times as fast as we are."
     assert said[-1] == "0 of 1 bars met, 0 of them with the aim."
 
@@ -80,23 +78,28 @@ def test_rows_say_who_is_ahead():
      (dict(of_best=1.1, aim=1.0), 1.0, 1.1, "yes"),
      (dict(of_best=1.1), 1.0, None, "-")])
 def test_bars(bar, seconds, ratio, met):
-    assert report.judged(workloads.Bar("ours", **bar), seconds, ratio)["met"] == met
+    assert ranking.judged(workloads.Bar("ours", **bar), seconds, ratio)["met"] == met
 
 
 def test_results_that_differ_are_refused():
     a = [np.array(1.0), np.array([1.0, -2.0, 1e-9])]
-    rounds.compare(a, [a[0], a[1] + 1e-11], 1e-10, "jax")
+    peers.agree([a, [], [a[0], a[1] + 1e-11]], ["ours", "floor", "jax"], 1e-10, "chain")
     for wrong in ([a[0], -a[1]], [a[0]], [a[0], a[1][:2]], [a[0], a[1] * np.nan]):
-        with pytest.raises(rounds.DisagreementError, match="jax"):
-            rounds.compare(a, wrong, 1e-10, "jax")
+        with pytest.raises(ValueError, match="away from|shapes"):
+            peers.agree([a, wrong], ["ours", "jax"], 1e-10, "chain")
 
 
-def test_a_worker_answers_with_value_and_gradient(monkeypatch):
+@pytest.fixture
+def quick_worker(monkeypatch):
+    """A worker of ours with a small Rosenbrock function."""
     monkeypatch.setattr(os, "environ", ENVIRONMENT)
-    with rounds.Worker("ours", "rosenbrock", 1, quick=True) as worker:
-        value, gradient = worker.results()
-        assert worker.seconds(3) > 0
-        report = worker.ask("report")
+    specs = [{"system": "ours", "workload": "rosenbrock", "quick": True}]
+    with workers.alternating(peers.WORKER, specs, threads=1) as [worker]:
+        yield worker
+
+
+def test_a_worker_answers_with_value_and_gradient(quick_worker):
+    value, gradient = quick_worker.results()
     x, _ = workloads.WORKLOADS["rosenbrock"].small().make()
     a, b = x[:-1], x[1:]
     expected = np.zeros_like(x)
@@ -104,21 +107,26 @@ def test_a_worker_answers_with_value_and_gradient(monkeypatch):
     expected[1:] += 200 * (b - a * a)
     np.testing.assert_allclose(value, (100 * (b - a * a) ** 2 + (1 - a) ** 2).sum())
     np.testing.assert_allclose(gradient, expected)
-    assert report["planned"] == report["measured"] > 0
+    assert quick_worker.facts["planned"] == quick_worker.facts["measured"] > 0
 
 
-def test_a_worker_that_ends_says_why(monkeypatch):
-    monkeypatch.setattr(os, "environ", ENVIRONMENT)
-    with (pytest.raises(rounds.WorkerError, match="no-such"),
-          rounds.Worker("ours", "no-such", 1)):
-        pass
+def test_turns_give_each_worker_a_time_in_each_round(quick_worker):
+    seconds = workers.turns([quick_worker, quick_worker], 4, turn=0.002)
+    assert [len(taken) for taken in seconds] == [4, 4]
+    assert all(s > 0 for taken in seconds for s in taken)
 
 
 @pytest.mark.parametrize("name", ["chain", "rosenbrock", "elementwise"])
 def test_floors_compute_the_same_gradient(name):
-    pytest.importorskip("comparison.native").compiler() or pytest.skip("no C compiler")
+    if native.compiler() is None:
+        pytest.skip("no C compiler")
     workload = workloads.WORKLOADS[name].small()
     floor, ours = systems.floor(workload), systems.ours(workload)
-    rounds.compare(ours.arrays(ours.run()), floor.arrays(floor.run()), 1e-12, name)
+
+    def agree():
+        found = [workers.flat(task.shown(task.step())) for task in (ours, floor)]
+        peers.agree(found, ["ours", "floor"], 1e-12, name)
+
+    agree()
     floor.repeat(3)
-    rounds.compare(ours.arrays(ours.run()), floor.arrays(floor.run()), 1e-12, name)
+    agree()

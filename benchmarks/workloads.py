@@ -47,7 +47,7 @@ class Workload:
     per: int = 1
     numpy_io: bool = False
     fresh: bool = False             # every call traces and compiles anew: the first call's price
-    floor: str | None = None        # which of comparison.floors
+    floor: str | None = None        # which of those in floors.py
 
     def small(self):
         """The same workload in a size that takes no time."""

@@ -3,20 +3,24 @@
 import ctypes
 
 import numpy as np
-
-from comparison.native import blas, load, pointer
-from comparison.systems import Call, as_numpy
+from native import blas, load, pointer
+from workers import Task
 
 
 def floor_of(workload):
-    """The floor that a workload names, as a `Call`; it knows how to repeat itself in C."""
+    """The floor that a workload names, as a `Task`; it knows how to repeat itself in C."""
     return FLOORS[workload.floor](*workload.make())
 
 
+def nothing(results):
+    """What a floor that computes no gradient shows of its results."""
+    return []
+
+
 def written_in_c(name, *extents):
-    """Value and gradient of one array of doubles, from the function of `floors.c`."""
+    """Value and gradient of one array of doubles, from the function of `floors.h`."""
     def build(x, data):
-        compute = getattr(load("floors.c"), name)
+        compute = getattr(load("floors.h"), name)
         g, value = np.empty_like(x), np.zeros(())
 
         def repeat(calls):
@@ -26,12 +30,12 @@ def written_in_c(name, *extents):
         def run():
             repeat(1)
             return value, g
-        return Call(run, as_numpy, repeat=repeat)
+        return Task(run, repeat=repeat)
     return build
 
 
 class Product(ctypes.Structure):
-    """The `product` of `floors.c`."""
+    """The `product` of `floors.h`."""
 
     _fields_ = [("m", ctypes.c_int), ("n", ctypes.c_int), ("k", ctypes.c_int),
                 ("ta", ctypes.c_char), ("tb", ctypes.c_char),
@@ -57,12 +61,12 @@ def products(params, data):
         if k:                           # none towards the data
             product(slopes[k + 1], b"N", weights[k], b"T", slopes[k])
     table = (Product * len(wanted))(*wanted)
-    compute, sgemm = load("floors.c").products, blas("sgemm")
+    compute, sgemm = load("floors.h").products, blas("sgemm")
     held = weights, layers, slopes, gradients       # C has their addresses
 
     def repeat(calls):
         compute(ctypes.c_long(calls), sgemm, table, ctypes.c_long(len(held and wanted)))
-    return Call(lambda: repeat(1), lambda result: [], repeat=repeat)
+    return Task(lambda: repeat(1), shown=nothing, repeat=repeat)
 
 
 def forward_alone(steps):
@@ -73,7 +77,7 @@ def forward_alone(steps):
             for _ in range(steps):
                 y = np.tanh(y) * 1.1 + 0.1
             return np.sum(y * y)
-        return Call(run, lambda result: [])
+        return Task(run, shown=nothing)
     return build
 
 

@@ -24,8 +24,8 @@ def load(source):
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     built = Path(folder) / "native.so"
     run = subprocess.run(
-        [compiler(), *FLAGS, "-shared", "-fPIC", Path(__file__).parent / source, "-o", built,
-         "-lm"], capture_output=True, text=True)
+        [compiler(), *FLAGS, "-shared", "-fPIC", "-x", "c", Path(__file__).parent / source, "-lm",
+         "-o", built], capture_output=True, text=True)
     if run.returncode:
         raise RuntimeError(f"{source} does not compile: {run.stderr.strip()}")
     return ctypes.CDLL(str(built))

@@ -1,41 +1,21 @@
 """Who computes: for each system a call that gives value and gradient, written as its users do.
 
-A builder takes a workload and returns a `Call`. Systems are imported in their builders, so a
-process holds the one it measures and no other.
+A builder takes a workload and returns a `Task`. Systems are imported in their builders, so a
+process, this file being the worker's script, holds the one it measures and no other. A spec is
+{"system": ..., "workload": ..., "quick": ...}.
 """
 
 import importlib.util
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
-
-from comparison.workloads import WORKLOADS, Names, Workload
-
-
-@dataclass(frozen=True)
-class Call:
-    """`run()` computes and waits for the end; `arrays(result)` is [value, *gradients] for NumPy.
-
-    `report()` is what else the system can say: planned and measured bytes, for ours. `repeat(n)`
-    runs n times, without Python between the runs where a floor is written in C.
-    """
-
-    run: Callable
-    arrays: Callable
-    report: Callable = dict
-    repeat: Callable | None = None
+from workers import Task, serve
+from workloads import WORKLOADS, Names, Workload
 
 
 def listed(gradients):
+    """Gradients as a list, of one array too."""
     return list(gradients) if isinstance(gradients, list | tuple) else [gradients]
-
-
-def as_numpy(result):
-    """[value, *gradients] as arrays of NumPy, of what can be read by np.asarray."""
-    value, gradients = result
-    return [np.asarray(value), *map(np.asarray, listed(gradients))]
 
 
 def ours(workload: Workload, traced=False, policy=None):
@@ -49,16 +29,16 @@ def ours(workload: Workload, traced=False, policy=None):
         def first():
             forget()
             return ad.compile(ad.value_and_grad(workload.function(names)), policy)(params, *data)
-        return Call(first, as_numpy)
+        return Task(first)
     step = ad.value_and_grad(workload.function(names))
     if traced:
-        return Call(lambda: step(params, *data), as_numpy)
+        return Task(lambda: step(params, *data))
     step = ad.compile(step, policy)
 
-    def report():
+    def facts():
         return {"planned": step.plan(params, *data).peak_bytes,
                 "measured": step.measured_peak_bytes, "library": ad.library_bytes()}
-    return Call(lambda: step(params, *data), as_numpy, report)
+    return Task(lambda: step(params, *data), facts)
 
 
 def autograd(workload: Workload):
@@ -73,7 +53,7 @@ def autograd(workload: Workload):
     names = Names(anp.tanh, anp.exp, anp.sin, anp.sum, lambda x: anp.maximum(x, 0), cross_entropy)
     params, data = workload.make()
     step = autograd.value_and_grad(workload.function(names))
-    return Call(lambda: step(params, *data), as_numpy)
+    return Task(lambda: step(params, *data))
 
 
 def torch(workload: Workload, compiled=False):
@@ -102,7 +82,7 @@ def torch(workload: Workload, compiled=False):
             return value.item(), [g.numpy() for g in gradients]
         return value.detach(), gradients
 
-    return Call(step, as_numpy)
+    return Task(step)
 
 
 def jax(workload: Workload, compiled=True):
@@ -124,7 +104,7 @@ def jax(workload: Workload, compiled=True):
             jax.clear_caches()
             step = jax.jit(jax.value_and_grad(workload.function(names)))
             return jax.block_until_ready(step(params, *data))
-        return Call(first, as_numpy)
+        return Task(first)
     step = jax.value_and_grad(workload.function(names))
     if compiled:
         step = jax.jit(step)
@@ -132,12 +112,12 @@ def jax(workload: Workload, compiled=True):
         def out():
             value, gradient = step(params, *data)
             return float(value), np.asarray(gradient)
-        return Call(out, as_numpy)
-    return Call(lambda: jax.block_until_ready(step(params, *data)), as_numpy)
+        return Task(out)
+    return Task(lambda: jax.block_until_ready(step(params, *data)))
 
 
 def floor(workload: Workload):
-    from comparison.floors import floor_of
+    from floors import floor_of
 
     return floor_of(workload)
 
@@ -168,9 +148,11 @@ def is_installed(system):
     return importlib.util.find_spec(SYSTEMS[system][0]) is not None
 
 
-def build(settings):
-    """The `Call` of a worker's settings: {"system": ..., "workload": ..., "quick": ...}."""
-    workload = WORKLOADS[settings["workload"]]
-    if settings["quick"]:
-        workload = workload.small()
-    return SYSTEMS[settings["system"]][1](workload)
+def prepare(spec):
+    """Make the task of a spec."""
+    workload = WORKLOADS[spec["workload"]]
+    return SYSTEMS[spec["system"]][1](workload.small() if spec["quick"] else workload)
+
+
+if __name__ == "__main__":
+    serve(prepare)

@@ -1,40 +1,47 @@
-"""What a run found, as rows of a CSV, a table, a picture, and sentences that name who is ahead."""
+"""Who is ahead: ratios within rounds, bars, the table, the picture, and sentences that say it."""
 
-from comparison.systems import is_ours, is_peer
+import statistics
+
+from report import markdown
+from systems import is_ours, is_peer
+from workers import ratio
 
 TIE = 1.05
 COLUMNS = ("ours", "ours traced", "autograd", "torch", "torch.compile", "jax", "jax eager",
            "casadi", "floor")
 
 
-def rows_of(name, workload, threads, paired):
-    """A row for each system: its time, what ours is beside it, and the bar if it has one."""
-    systems = list(paired.seconds)
-    peers = [system for system in systems if is_peer(system)]
+def rows_of(name, workload, threads, seconds):
+    """A row for each system: its time, what it is beside the quickest peer and the floor, the bar.
+
+    `seconds` is {system: [seconds of a step, one for each round]}. The quickest peer is the one
+    beside which, round by round, ours is slowest.
+    """
+    peers = [system for system in seconds if is_peer(system)]
     bars = {bar.system: bar for bar in workload.bars}
     rows = []
-    for system in systems:
-        ratio, best = paired.hardest(system, peers) if is_ours(system) and peers else (None, None)
-        to_floor = None
-        if "floor" in systems and system != "floor":
-            to_floor = paired.ratio(system, "floor")
-        seconds = paired.median(system) / workload.per
+    for system, taken in seconds.items():
+        beside, best, to_floor = None, None, None
+        if is_ours(system) and peers:
+            beside, best = max((ratio(taken, seconds[peer]), peer) for peer in peers)
+        if "floor" in seconds and system != "floor":
+            to_floor = ratio(taken, seconds["floor"])
+        one = statistics.median(taken) / workload.per
         rows.append({
             "workload": name, "title": workload.title, "threads": threads, "system": system,
-            "seconds": seconds, "rounds": len(paired.seconds[system]), "best peer": best,
-            "ratio to best": ratio, "ratio to floor": to_floor,
-            **judged(bars.get(system), seconds, ratio)})
+            "seconds": one, "rounds": len(taken), "best peer": best, "ratio to best": beside,
+            "ratio to floor": to_floor, **judged(bars.get(system), one, beside)})
     return rows
 
 
-def judged(bar, seconds, ratio):
+def judged(bar, seconds, beside):
     """The bar in words, and whether it is met: yes, aim, no, or - where there is nothing to say."""
     if bar is None:
         return {"bar": None, "met": None}
     if bar.seconds is not None:
         found, limit, words = seconds, bar.seconds, f"≤ {duration(bar.seconds)}"
     else:
-        found, limit, words = ratio, bar.of_best, f"≤ {bar.of_best:g} × the best"
+        found, limit, words = beside, bar.of_best, f"≤ {bar.of_best:g} × the best"
     if found is None:
         return {"bar": words, "met": "-"}
     if bar.aim is not None and found <= bar.aim:
@@ -61,21 +68,19 @@ def grouped(rows):
 def table(rows):
     """A Markdown table, a line for each workload and number of threads."""
     columns = [c for c in COLUMNS if any(row["system"] == c for row in rows)]
-    lines = [["workload", "threads", *columns, "ours / best peer", "ours / floor", "bar", "met"]]
+    lines = []
     for (name, threads), group in grouped(rows).items():
-        ours = next((group[s] for s in group if is_ours(s)), None)
-        cells = [duration(group[c]["seconds"]) if c in group else "" for c in columns]
-        ratios, bars = ["", ""], ["", ""]
-        if ours:
-            ratios = [f"{r:.2f}" if r else "" for r in (ours["ratio to best"],
-                                                         ours["ratio to floor"])]
-            held = [row for row in group.values() if row["bar"]]
-            bars = ["; ".join(row[column] for row in held) for column in ("bar", "met")]
-        lines.append([name, str(threads), *cells, *ratios, *bars])
-    widths = [max(map(len, column)) for column in zip(*lines)]
-    lines.insert(1, ["-" * width for width in widths])
-    return "\n".join("| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths))
-                     + " |" for line in lines)
+        ours = next((group[s] for s in group if is_ours(s)), {})
+        held = [row for row in group.values() if row["bar"]]
+        line = {"workload": name, "threads": str(threads)}
+        for c in columns:
+            line[c] = duration(group[c]["seconds"]) if c in group else ""
+        for head, column in (("ours / best peer", "ratio to best"), ("/ floor", "ratio to floor")):
+            line[head] = f"{ours[column]:.2f}" if ours.get(column) else ""
+        for column in ("bar", "met"):
+            line[column] = "; ".join(row[column] for row in held)
+        lines.append(line)
+    return markdown(lines, left=("workload", "bar", "met"))
 
 
 def lines_of(rows):
@@ -83,16 +88,15 @@ def lines_of(rows):
     said = []
     for row in rows:
         where = f"{row['workload']}, {row['threads']} threads"
-        ratio, best = row["ratio to best"], row["best peer"]
-        if row["system"] == "ours" and ratio:
-            if ratio > TIE:
-                said.append(f"{where}: {best} is ahead, {ratio:.2f} times as fast as we are.")
-            elif ratio > 1 / TIE:
-                said.append(f"{where}: {best} and we are a tie, {ratio:.2f}.")
+        beside, best = row["ratio to best"], row["best peer"]
+        if row["system"] == "ours" and beside:
+            if beside > TIE:
+                said.append(f"{where}: {best} is ahead, {beside:.2f} times as fast as we are.")
+            elif beside > 1 / TIE:
+                said.append(f"{where}: {best} and we are a tie, {beside:.2f}.")
         if row["met"] == "no":
-            said.append(f"{where}: bar not met, {row['system']} {row['bar']}, found "
-                        f"{duration(row['seconds'])}" + (f", {ratio:.2f} of {best}." if ratio
-                                                         else "."))
+            found = duration(row["seconds"]) + (f", {beside:.2f} × {best}" if beside else "")
+            said.append(f"{where}: bar not met by {row['system']}, {row['bar']}: {found}.")
     bars = [row["met"] for row in rows if row["met"] in ("yes", "aim", "no")]
     said.append(f"{len(bars) - bars.count('no')} of {len(bars)} bars met, "
                 f"{bars.count('aim')} of them with the aim.")
