@@ -7,6 +7,7 @@ import pytest
 from autodiff.errors import BudgetError, PlanError
 from autodiff.planning import Problem, blocks, memory_bound, solve
 from autodiff.planning.incumbent import Incumbents
+from autodiff.planning.limits import Limits
 from planning_problems import seeded_problem
 from test_planning_exact import random_graph, training_chain
 from validator import validate
@@ -75,12 +76,12 @@ def test_two_chains_in_a_row_are_each_planned_exactly():
 def test_repeated_blocks_are_planned_once(monkeypatch):
     problem = waists(random.Random(4), 30, 15)
     planned = []
-    solved = blocks._computes
+    solved = blocks._attempt
     monkeypatch.setattr(
-        blocks, "_computes", lambda p, limits: planned.append(p) or solved(p, limits)
+        blocks, "_attempt", lambda p, limits: planned.append(p) or solved(p, limits)
     )
     budget = solve(problem).peak_bytes
-    blocks.plan(problem, blocks.Limits(budget, 1.0, 0))
+    blocks.plan(problem, Limits(budget, 1.0, 0))
     assert len(planned) <= 5
     assert sum(len(p) for p in planned) < len(problem) / 3
 

@@ -13,6 +13,7 @@ def anneal(
     seed: int = 0,
     lower_bound: float = 0.0,
     deadline: float = ...,
+    again: bool = True,
 ) -> tuple[NDArray[np.int32], bool]: ...
 def better(
     peak: int, cost: float, than_peak: int, than_cost: float, budget: int

@@ -205,6 +205,8 @@ cdef bint move(Search* s) noexcept nogil:
         # Downwards, or sideways and somewhat up: to where there is another way down.
         goal = before - 1 if kind >= 0.5 else before - <int64_t>(log(1 - draw(s)) * s.slack)
         kind = 0.5 if kind < 0.1 else 0.6 if kind < 0.75 else 0.9
+    if s.patience == 0:
+        kind = 0.6      # to another order; nothing is computed again
     if kind < 0.55:
         if line.several_count == 0:
             return False
@@ -247,7 +249,7 @@ cdef void run(Search* s, int64_t moves) noexcept nogil:
 
 
 def anneal(network, order, int64_t budget, int64_t moves, uint64_t seed=0, double lower_bound=0,
-           double deadline=np.inf):
+           double deadline=np.inf, bint again=True):
     """Improve an order of computes.
 
     Parameters
@@ -261,6 +263,8 @@ def anneal(network, order, int64_t budget, int64_t moves, uint64_t seed=0, doubl
         A cost at which to stop: none is less.
     deadline : float
         Of `time.monotonic`, at which to stop.
+    again : bool
+        Whether anything may be computed again; else nodes are only moved, for a lower peak.
 
     Returns
     -------
@@ -286,7 +290,7 @@ def anneal(network, order, int64_t budget, int64_t moves, uint64_t seed=0, doubl
         s.line = &timeline.line
         s.temperature = hot * (cold / hot) ** (<double>done / total)
         s.slack = 0.05 * <double>budget * s.temperature / hot
-        s.patience = 12 if best_peak <= budget else 60
+        s.patience = 0 if not again else 12 if best_peak <= budget else 60
         with nogil:
             run(&s, POLL)
         done += POLL

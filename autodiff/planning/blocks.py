@@ -1,23 +1,22 @@
 """Blocks: a sequence is cut where it narrows, each block is planned by itself, once if it repeats.
 
-A cut lies where a single value is still to be read (an articulation point). Blocks follow each
-other in time, so each has the whole budget less what passes it by; what crosses a cut is held
-there. A plan of the blocks is therefore a plan of the whole, though recomputation across a cut is
-not thought of.
+A cut lies where a single value is still to be read (an articulation point), or two or three where
+that is so nowhere. Blocks follow each other in time, so each has the whole budget less what passes
+it by; what crosses a cut is held there. A plan of the blocks is therefore a plan of the whole,
+though recomputation across a cut is not thought of.
 """
 
 import numpy as np
 
-from autodiff.errors import BudgetError, PlanError
+from autodiff.errors import PlanError
 from autodiff.planning import exact, search
 from autodiff.planning.bounds import memory_bound
-from autodiff.planning.budget import not_found
 from autodiff.planning.incumbent import Incumbents
-from autodiff.planning.limits import Limits
 from autodiff.planning.problem import Problem
+from autodiff.planning.smallest import refusal
 
-_NARROW = 1     # values still to be read where a cut is made; with more, too much is lost
-_LEAST = 6      # nodes of a block
+_NARROW = 1, 2, 3   # values still to be read where a cut is made: the first that makes cuts
+_LEAST = 6          # nodes of a block
 
 
 class Blocks:
@@ -49,27 +48,32 @@ class Blocks:
             change[v] += 1
             change[self._last[v]] -= 1
         crossing = np.cumsum(change)[:n]
-        self.cuts = []
-        for v in range(n - 1):
-            long_enough = v + 1 - (self.cuts[-1] if self.cuts else 0) >= _LEAST
-            if crossing[v] <= _NARROW and long_enough and n - v > _LEAST:
-                self.cuts.append(v + 1)
-        self.cuts.append(n)
+        for narrow in _NARROW:
+            self.cuts = _cuts(crossing <= narrow)
+            if len(self.cuts) > 1:
+                break
 
     def order(self, limits):
-        """Plan block after block: an order of computes (int32), or the BudgetError of a block."""
-        order, known = [], {}
+        """Plan block after block: (order of computes, int32, whether the clock stopped it).
+
+        (None, False) where a block does not fit.
+        """
+        order, known, late = [], {}, False
         begin = 0
         for end in self.cuts:
             nodes, problem, passing = self._block(begin, end)
             budget = limits.budget - passing
             key = problem.to_json(), budget
             if key not in known:
-                share = limits.time_limit * (end - begin) / self.network.n
-                known[key] = _computes(problem, Limits(budget, share, limits.seed))
-            order += [nodes[v] for v in known[key] if nodes[v] >= begin]
+                part = (end - begin) / self.network.n
+                known[key] = _attempt(problem, limits.share(part, budget))
+            if known[key] is None:
+                return None, False
+            computes, stopped = known[key]
+            order += [nodes[v] for v in computes if nodes[v] >= begin]
+            late = late or stopped
             begin = end
-        return np.array(order, np.int32)
+        return np.array(order, np.int32), late
 
     def _block(self, begin, end):
         """Make the problem of the nodes begin … end − 1: (their numbers, it, bytes passing by).
@@ -103,16 +107,50 @@ class Blocks:
         return nodes, problem, passing
 
 
-def _computes(problem, limits):
-    """Plan one block: its computes in order."""
+def _cuts(narrow):
+    """List the numbers of the nodes that begin a block, not too near each other, and n."""
+    cuts, n = [], len(narrow)
+    for v in np.flatnonzero(narrow).tolist():
+        if v + 1 - (cuts[-1] if cuts else 0) >= _LEAST and n - v > _LEAST:
+            cuts.append(v + 1)
+    return [*cuts, n]
+
+
+def _attempt(problem, limits):
+    """Plan one block: (its computes in order, whether the clock stopped it); None, if not found."""
     if limits.budget < max(1, memory_bound(problem)[0]):
-        raise BudgetError("not found: a block of its own does not fit")
-    planner = exact.plan if exact.Exact(problem).fits else search.plan
-    steps = planner(problem, limits).steps
-    return steps.nodes[steps.actions == 0].tolist()
+        return None
+    incumbents, small = Incumbents(problem), exact.Exact(problem)
+    if small.fits:
+        found, *_ = exact.attempt(small, limits.budget, incumbents)
+    else:
+        found, _ = search.attempt(incumbents, limits)
+    if found is None:
+        return None
+    steps = found.steps
+    return steps.nodes[steps.actions == 0].tolist(), found.method.endswith(search.LATE)
 
 
-def plan(problem, limits, incumbents=None):
+def attempt(incumbents, limits):
+    """Look for a plan by blocks: a schedule within the budget, or None.
+
+    Raises
+    ------
+    PlanError
+        When the problem narrows nowhere.
+    """
+    blocks = Blocks(incumbents)
+    if len(blocks.cuts) < 2:
+        raise PlanError(
+            f"method 'blocks' needs a problem that narrows to {_NARROW[-1]} values somewhere")
+    order, late = blocks.order(limits)
+    if order is None:
+        return None
+    schedule = incumbents.schedule(order, f"blocks{search.LATE if late else ''}")
+    return schedule if schedule.peak_bytes <= limits.budget else None
+
+
+def plan(problem, limits):
     """Plan a problem by its blocks within a budget.
 
     Raises
@@ -122,15 +160,8 @@ def plan(problem, limits, incumbents=None):
     BudgetError
         "not found: …" when a block does not fit beside what passes it by.
     """
-    incumbents = incumbents or Incumbents(problem)
-    blocks = Blocks(incumbents)
-    if len(blocks.cuts) < 2:
-        raise PlanError("method 'blocks' needs a problem that narrows to one value somewhere")
-    bound, _ = memory_bound(problem)
-    try:
-        schedule = incumbents.schedule(blocks.order(limits), "blocks")
-    except BudgetError as error:
-        raise not_found(problem, limits.budget, bound, None) from error
-    if schedule.peak_bytes > limits.budget:
-        raise not_found(problem, limits.budget, bound, schedule.peak_bytes)
-    return schedule
+    incumbents = Incumbents(problem)
+    found = attempt(incumbents, limits)
+    if found is None:
+        raise refusal(problem, limits.budget, by="by method 'blocks'", incumbents=incumbents)
+    return found

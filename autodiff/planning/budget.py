@@ -101,11 +101,14 @@ def impossible(problem, budget, bound, node):
     )
 
 
-def not_found(problem, budget, bound, known, node=None):
-    """Word the refusal of a budget that no plan was found for: a BudgetError "not found: …"."""
+def not_found(problem, budget, bound, known, node=None, by=""):
+    """Word the refusal of a budget that no plan was found for: a BudgetError "not found: …".
+
+    `by` says which method was asked, and what it takes, where that is more than the least known.
+    """
     text = (
-        f"not found: no plan of at most {format_bytes(budget)} ({budget:,} bytes); nothing fits "
-        f"below {format_bytes(bound)} ({bound:,} bytes)"
+        f"not found: no plan{by and ' '}{by} of at most {format_bytes(budget)} ({budget:,} bytes); "
+        f"nothing fits below {format_bytes(bound)} ({bound:,} bytes)"
     )
     if known is not None:
         text += f", and the smallest budget with a known plan is {known:,} bytes"

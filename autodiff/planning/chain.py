@@ -3,12 +3,11 @@
 import numpy as np
 
 from autodiff.planning import rotor
-from autodiff.planning.bounds import memory_bound
-from autodiff.planning.budget import not_found
 from autodiff.planning.footprints import Ways
 from autodiff.planning.orders import schedule_of
 from autodiff.planning.reduced import Reduced
 from autodiff.planning.segments import Segments
+from autodiff.planning.smallest import refusal
 
 
 class Chain:
@@ -110,6 +109,6 @@ def plan(problem, limits):
     """
     chain = Chain(problem)
     if chain.least_bytes > limits.budget:
-        bound, _ = memory_bound(problem)
-        raise not_found(problem, limits.budget, bound, chain.least_bytes)
+        raise refusal(problem, limits.budget,
+                      by=f"by method 'chain', which takes {chain.least_bytes:,} bytes,")
     return chain.schedule(limits.budget)

@@ -10,7 +10,6 @@ import numpy as np
 from autodiff.errors import PlanError
 from autodiff.planning import search
 from autodiff.planning.incumbent import Incumbents
-from autodiff.planning.limits import Limits
 
 _COMPUTES = 3       # of one node, at most
 _SCALE = 10**6      # to which real costs are rounded
@@ -26,8 +25,7 @@ def plan(problem, limits):
             "method 'cpsat' needs ortools: pip install 'autodiff-budget[solver]'"
         ) from None
     incumbents = Incumbents(problem)
-    hasty = Limits(limits.budget, limits.time_limit * _FIRST, limits.seed)
-    best = search.plan(problem, hasty, incumbents)
+    best = search.plan(problem, limits.share(_FIRST), incumbents)
     reduced = incumbents.reduced
     model = Model(reduced, limits.budget, cp_model)
     solver = cp_model.CpSolver()

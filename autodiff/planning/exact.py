@@ -65,6 +65,20 @@ class Exact:
         return lowest, bound
 
 
+def attempt(exact, budget, incumbents):
+    """Look for the cheapest plan: (schedule or None, whether that is proven, where it stuck)."""
+    first, node = incumbents.best(budget)
+    below = math.inf if first is None else first.cost
+    order, proven = exact.order(budget, below)
+    if order is not None:
+        best = incumbents.schedule_of(order, "exact")
+        return best.with_bound(best.cost, "any order"), True, None
+    if first is not None:
+        first.method = "exact" if proven else "exact, unfinished"
+        first = first.with_bound(first.cost, "any order") if proven else first
+    return first, proven, node
+
+
 def plan(problem, limits, incumbents=None):
     """Plan a problem within a budget: a `Schedule` with a proof, or BudgetError."""
     exact = Exact(problem)
@@ -74,15 +88,9 @@ def plan(problem, limits, incumbents=None):
             f"this problem has {problem.needed.sum()}; 'search' takes any number"
         )
     incumbents = incumbents or Incumbents(problem)
-    first, node = incumbents.best(limits.budget)
-    below = math.inf if first is None else first.cost
-    order, proven = exact.order(limits.budget, below)
-    if order is not None:
-        best = incumbents.schedule_of(order, "exact")
-        return best.with_bound(best.cost, "any order")
-    if first is not None:
-        first.method = "exact" if proven else "exact, unfinished"
-        return first.with_bound(first.cost, "any order") if proven else first
+    best, proven, node = attempt(exact, limits.budget, incumbents)
+    if best is not None:
+        return best
     lowest, bound = exact.smallest(incumbents)
     if lowest.peak_bytes <= limits.budget:
         return lowest

@@ -1,4 +1,8 @@
-"""First plans: several greedy walks, and the tightest budget at which one of them arrives."""
+"""First plans: other orders, several greedy walks, and the lowest peak that any of them holds.
+
+Another order of first computations is free memory, so it is looked for before anything is computed
+again; annealing finds one in fewer bytes than list schedules do on graphs that are no chains.
+"""
 
 from functools import cached_property
 
@@ -7,6 +11,7 @@ import numpy as np
 from autodiff.errors import PlanError
 from autodiff.planning import checkpoint, recompute, store
 from autodiff.planning.anneal import anneal
+from autodiff.planning.bounds import memory_bound
 from autodiff.planning.chain import Chain
 from autodiff.planning.greedy import evict
 from autodiff.planning.orders import schedule_of
@@ -17,6 +22,9 @@ _DISTANCE_POWERS = (0.5, 1.0, 0.25, 2.0)
 _TRIALS = 8             # budgets tried between the bound and the smallest known
 _WALKED = 20_000        # nodes walked over for first plans, at least one walk
 _MOVES = 20_000         # of annealing towards the bound
+_REORDERING = (20, 400) # moves per node towards a better order: at first, and where those helped
+_HELPED = 0.99          # of the lowest peak before
+_MOST_MOVES = 2_000_000 # towards a better order
 _COMPUTES = 4           # per node, beyond which a greedy walk is given up
 _RECOMPUTED = 1000      # nodes up to which recompute is tried: its steps grow as n²
 
@@ -30,7 +38,7 @@ class Incumbents:
     reduced : Reduced
     base : list of Schedule
         Store first, then other orders that compute everything once, then checkpoint and recompute
-        where there is a level to recompute.
+        where there is a level to recompute; `reorder` adds to it.
     chain : Chain or None
         The chain programme, where the problem is chain-like.
     sequences : list of int64 arrays
@@ -39,7 +47,7 @@ class Incumbents:
 
     def __init__(self, problem):
         self.problem = problem
-        self._tightest = {}
+        self._tightest, self._is_reordered = {}, False
         self.reduced = reduced = Reduced(problem)
         self.base = [schedule_of(problem, store.order(problem), "store")]
         self.sequences = [np.arange(len(reduced.nodes))]
@@ -51,6 +59,7 @@ class Incumbents:
             self.base.append(schedule_of(problem, checkpoint.order(problem), "checkpoint"))
             if len(problem) <= _RECOMPUTED:
                 self.base.append(schedule_of(problem, recompute.order(problem), "recompute"))
+        self._own = list(self.base)     # what depends on the problem alone
 
     @cached_property
     def chain(self):
@@ -58,6 +67,29 @@ class Incumbents:
             return Chain(self.problem)
         except PlanError:
             return None
+
+    def reorder(self):
+        """Look once for an order that computes everything once and holds fewer bytes."""
+        if self._is_reordered:
+            return
+        self._is_reordered = True
+        network, bound = self.reduced.network, memory_bound(self.problem)[0]
+        once = [s for s in self._own if s.cost == self.problem.total_cost]
+        lowest = min(once, key=lambda s: s.peak_bytes)
+        for per_node in _REORDERING:
+            if lowest.peak_bytes <= bound:
+                break
+            moves = min(_MOST_MOVES, per_node * (network.n + 50))
+            order, _ = anneal(network, self.reduced.restrict(lowest), bound, moves, again=False)
+            found, before = self.schedule(order, "reordered"), lowest.peak_bytes
+            if found.peak_bytes < before:
+                lowest = found
+            if lowest.peak_bytes > _HELPED * before:
+                break
+        if lowest not in self._own:
+            self.base.append(lowest)
+            self._own.append(lowest)
+            self.sequences.insert(1, self.reduced.restrict(lowest).astype(np.int64))
 
     def within(self, budget):
         """Make first plans within the budget, cheapest first.
@@ -74,7 +106,7 @@ class Incumbents:
         stuck, network = None, self.reduced.network
         most = _COMPUTES * network.n + 1000
         if not any(s.cost == self.problem.total_cost for s in found):
-            walks = [(seq, power) for seq in self.sequences for power in _DISTANCE_POWERS]
+            walks = [(seq, power) for power in _DISTANCE_POWERS for seq in self.sequences]
             for sequence, power in walks[: max(1, _WALKED // (network.n + 1))]:
                 order, node = evict(network, sequence, budget, power, most)
                 if order is not None:
@@ -104,9 +136,10 @@ class Incumbents:
         """
         if bound in self._tightest:
             return self._tightest[bound]
+        self.reorder()
         network = self.reduced.network
         most = _COMPUTES * network.n + 1000
-        lowest = min(self.base, key=lambda s: (s.peak_bytes, s.cost))
+        lowest = min(self._own, key=_by_peak)
         below = bound - 1       # no plan was found at it
         if self.chain and self.chain.least_bytes < lowest.peak_bytes:
             lowest = self.chain.schedule(self.chain.least_bytes)
@@ -114,13 +147,18 @@ class Incumbents:
             if lowest.peak_bytes - below <= 1:
                 break
             budget = (below + lowest.peak_bytes) // 2
-            order, _ = evict(network, self.sequences[0], budget, _DISTANCE_POWERS[0], most)
-            if order is None:
+            walks = (evict(network, sequence, budget, _DISTANCE_POWERS[0], most)[0]
+                     for sequence in self.sequences[:2])
+            found = [self.schedule(order) for order in walks if order is not None]
+            if not found:
                 below = budget
-            else:
-                lowest = min(lowest, self.schedule(order), key=lambda s: (s.peak_bytes, s.cost))
+            lowest = min(lowest, *found, key=_by_peak) if found else lowest
         if bound < lowest.peak_bytes:
             order, _ = anneal(network, self.reduced.restrict(lowest), bound, _MOVES)
-            lowest = min(lowest, self.schedule(order), key=lambda s: (s.peak_bytes, s.cost))
+            lowest = min(lowest, self.schedule(order), key=_by_peak)
         self._tightest[bound] = lowest
         return lowest
+
+
+def _by_peak(schedule):
+    return schedule.peak_bytes, schedule.cost

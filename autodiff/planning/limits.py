@@ -2,7 +2,8 @@
 
 import math
 import operator
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 
 from autodiff.errors import PolicyError
 
@@ -19,11 +20,24 @@ class Limits:
         the clock only stops a search that is late. 0 asks for the first plan found.
     seed : int
         Of all that is random in a search.
+    deadline : float, optional
+        Of `time.monotonic`; `time_limit` from now when not given. Parts of a search have shares
+        of the moves, and one deadline.
     """
 
     budget: int
     time_limit: float = 10.0
     seed: int = 0
+    deadline: float | None = None
+
+    def __post_init__(self):
+        if self.deadline is None:
+            object.__setattr__(self, "deadline", time.monotonic() + self.time_limit)
+
+    def share(self, part, budget=None):
+        """Give a part of the moves, perhaps for another budget; the deadline stays."""
+        return replace(self, time_limit=self.time_limit * part,
+                       budget=self.budget if budget is None else budget)
 
 
 def check_time_limit(time_limit):

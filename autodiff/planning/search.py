@@ -4,14 +4,12 @@ The number of moves follows from the time limit and the size at a fixed rate, so
 problem, budget, limit and seed give the same plan on any machine that is not too slow for it.
 """
 
-import time
-
 from autodiff.planning.anneal import anneal
-from autodiff.planning.bounds import memory_bound
-from autodiff.planning.budget import not_found
 from autodiff.planning.costbound import cost_bound
 from autodiff.planning.incumbent import Incumbents
+from autodiff.planning.smallest import refusal, smallest
 
+LATE = ", stopped by the clock"   # ends the method of a schedule that had too little time
 _RATE = 500_000         # moves per second, times √n; about half of what one core makes
 _ENOUGH = 1_500         # moves per node, after which little is gained
 _TO_FIT = 6_000         # the same while no plan fits
@@ -21,25 +19,33 @@ _STARTS = 3             # first plans that are improved
 
 def plan(problem, limits, incumbents=None):
     """Plan a problem within a budget that no bound excludes: a `Schedule`, or BudgetError."""
-    begin = time.monotonic()
     incumbents = incumbents or Incumbents(problem)
-    found, node = incumbents.within(limits.budget)
-    if found and (found[0].cost == problem.total_cost or limits.time_limit == 0):
-        return found[0]
-    best, late = improve(incumbents, limits, found, begin + limits.time_limit)
-    if best.peak_bytes > limits.budget:
-        bound, _ = memory_bound(problem)
-        lowest = incumbents.tightest(bound)
-        if lowest.peak_bytes > limits.budget:
-            known = min(lowest.peak_bytes, best.peak_bytes)
-            raise not_found(problem, limits.budget, bound, known, node)
-        best = lowest
-    if late:
-        best.method += ", stopped by the clock"
+    best, node = attempt(incumbents, limits)
+    if best is None:
+        best, _ = smallest(problem, incumbents)
+        if best.peak_bytes > limits.budget:
+            raise refusal(problem, limits.budget, node, incumbents=incumbents)
     return best
 
 
-def improve(incumbents, limits, found, deadline):
+def attempt(incumbents, limits):
+    """Look for a plan: (the cheapest schedule found or None, where the first walk got stuck)."""
+    problem = incumbents.problem
+    found, node = incumbents.within(limits.budget)
+    if not found or (found[0].cost > problem.total_cost and limits.time_limit):
+        incumbents.reorder()
+        found, node = incumbents.within(limits.budget)
+    if found and (found[0].cost == problem.total_cost or limits.time_limit == 0):
+        return found[0], None
+    best, late = improve(incumbents, limits, found)
+    if best.peak_bytes > limits.budget:
+        return None, node
+    if late:
+        best.method += LATE
+    return best, None
+
+
+def improve(incumbents, limits, found):
     """Anneal from the cheapest first plans, or from the lowest peaks where none fits.
 
     Returns
@@ -67,7 +73,7 @@ def improve(incumbents, limits, found, deadline):
             int(moves * share),
             seed,
             least,
-            deadline,
+            limits.deadline,
         )
         late = late or stopped
         result = incumbents.schedule(order)

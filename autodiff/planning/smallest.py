@@ -1,6 +1,7 @@
 """The smallest budget: what a plan is known for, and below what none exists."""
 
 from autodiff.planning.bounds import memory_bound
+from autodiff.planning.budget import not_found
 from autodiff.planning.repeats import Repeats
 
 
@@ -8,12 +9,13 @@ def smallest_budget(problem):
     """Find the smallest budget a plan is known for, and the bound below which none exists.
 
     Finding the true minimum is PSPACE-complete in general (a pebble game); up to 25 nodes both
-    numbers are that minimum.
+    numbers are that minimum, and for a larger problem `known` depends on the problem alone.
 
     Returns
     -------
     known, bound : int, bytes
-        `solve` succeeds at `known`; every budget below `bound` is impossible.
+        `solve` succeeds at `known`; every budget below `bound` is impossible. A BudgetError
+        "not found" names the same `known`.
 
     Examples
     --------
@@ -21,15 +23,31 @@ def smallest_budget(problem):
     >>> smallest_budget(Problem([8, 8, 4], [1, 1, 1], [[], [0], [1]], [2]))
     (16, 16)
     """
+    if problem.drop.any():
+        problem = Repeats(problem).problem
+    lowest, bound = smallest(problem)
+    return lowest.peak_bytes, bound
+
+
+def smallest(problem, incumbents=None):
+    """Find the schedule of the lowest known peak, and the bound: (schedule, bytes).
+
+    The problem is one without marks.
+    """
     from autodiff.planning.exact import Exact  # imported when they are used
     from autodiff.planning.incumbent import Incumbents
 
-    if problem.drop.any():
-        problem = Repeats(problem).problem
-    exact, incumbents = Exact(problem), Incumbents(problem)
+    exact, incumbents = Exact(problem), incumbents or Incumbents(problem)
     if exact.fits:
-        lowest, bound = exact.smallest(incumbents)
-    else:
-        bound, _ = memory_bound(problem)
-        lowest = incumbents.tightest(bound)
-    return lowest.peak_bytes, bound
+        return exact.smallest(incumbents)
+    bound, _ = memory_bound(problem)
+    return incumbents.tightest(bound), bound
+
+
+def refusal(problem, budget, node=None, by="", incumbents=None):
+    """Refuse a budget that no plan was found for, naming what `smallest_budget` finds.
+
+    See `not_found`; the problem is one without marks.
+    """
+    lowest, bound = smallest(problem, incumbents)
+    return not_found(problem, budget, bound, lowest.peak_bytes, node, by)

@@ -8,11 +8,12 @@ from autodiff.errors import PolicyError
 from autodiff.planning import checkpoint, recompute, save, store
 from autodiff.planning.binomial import check_slots
 from autodiff.planning.bounds import memory_bound
-from autodiff.planning.budget import impossible, not_found, parse_bytes
+from autodiff.planning.budget import impossible, parse_bytes
 from autodiff.planning.costbound import certified
 from autodiff.planning.limits import Limits, check_seed, check_time_limit
 from autodiff.planning.orders import schedule_of
 from autodiff.planning.repeats import respecting_marks
+from autodiff.planning.smallest import refusal
 
 
 def _checkpoint(problem, every=None, slots=None):
@@ -113,7 +114,8 @@ def solve(
     if method in _ORDERS:
         schedule = _ordered(problem, method, options)
         if schedule.peak_bytes > limits.budget:
-            raise not_found(problem, limits.budget, bound, schedule.peak_bytes)
+            raise refusal(problem, limits.budget, by=(
+                f"by method {method!r}, which takes {schedule.peak_bytes:,} bytes,"))
         return certified(schedule, limits.budget)
     schedule = _ordered(problem, "store", options)
     if schedule.peak_bytes > limits.budget:
