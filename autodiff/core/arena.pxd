@@ -1,4 +1,4 @@
-"""The pool of arenas: `lease` for the executor."""
+"""The pool of arenas: `lease_block` and `give_back` for a run, `lease` for Python."""
 
 
 cdef struct Block:
@@ -16,3 +16,6 @@ cdef class Arena:
 
 
 cpdef Arena lease(Py_ssize_t nbytes)
+cdef Block* lease_block(Py_ssize_t nbytes) except NULL
+cdef char* block_data(Block* block) noexcept nogil
+cdef int give_back(Block* block, Py_ssize_t nbytes) except -1

@@ -84,7 +84,8 @@ cdef object readonly_copy(const int64_t* layout, int dtype, char* data):
 cdef class Code:
     """The instructions that carry out the steps of a plan on regions.
 
-    `taken[t]` is the region whose bytes the compute at step t takes over, or -1.
+    `taken[t]` is the region whose bytes the compute at step t takes over, or -1. With `given`,
+    every result has a base of its own, an array of the caller's whose bytes are not the program's.
     """
 
     def __dealloc__(self):
@@ -98,10 +99,10 @@ cdef class Code:
         PyMem_Free(self.operands)
 
     def __init__(self, Regions regions, Steps steps, const int32_t[::1] taken,
-                 const int64_t[::1] workspace):
+                 const int64_t[::1] workspace, bint given=False):
         self.regions = regions
         self.build_calls()
-        self.place_and_emit(steps, taken, workspace)
+        self.place_and_emit(steps, taken, workspace, given)
 
     cdef int build_calls(self) except -1:
         """One call for each region: kernel, inner loop, layouts, parameters."""
@@ -168,7 +169,7 @@ cdef class Code:
         return 0
 
     cdef int place_and_emit(self, Steps steps, const int32_t[::1] taken,
-                            const int64_t[::1] workspace) except -1:
+                            const int64_t[::1] workspace, bint given) except -1:
         """Give every buffer of the plan an address and write the instructions."""
         cdef Regions regions = self.regions
         cdef int64_t n_steps = steps.c.size, t, b, n_regions = len(regions.regions)
@@ -221,7 +222,7 @@ cdef class Code:
         for value in regions.outputs:
             x = &regions.values[<int32_t> value]
             b = holder_[x.slot]
-            if x.nbytes >= BLOCK_RESULT:
+            if x.nbytes >= BLOCK_RESULT and not given:
                 wall = (wall + 63) & ~63
                 pinned_[b] = wall
                 base_[b] = BLOCK
@@ -231,7 +232,7 @@ cdef class Code:
                 pinned_[b] = 0
                 base_[b] = small
                 self.results.append((small, 0, x.layout, x.dtype))
-                self.small_bytes += x.nbytes
+                self.small_bytes += 0 if given else x.nbytes
                 small += 1
         self.n_bases = small
         chosen = np.flatnonzero(base[:n_buffers] < FIRST)

@@ -12,6 +12,11 @@ from autodiff.core.steps import Steps
 class Memory: ...
 
 @final
+class Record:
+    @property
+    def number(self) -> int | None: ...
+
+@final
 class Executable:
     def __init__(
         self,
@@ -19,7 +24,11 @@ class Executable:
         steps: Steps,
         taken: NDArray[np.int32],
         workspace: NDArray[np.int64],
+        given: bool = False,
+        record: Record | None = None,
     ) -> None: ...
+    @property
+    def record(self) -> Record: ...
     @property
     def regions(self) -> Regions: ...
     @property
@@ -43,4 +52,5 @@ class Executable:
         arrays: list[NDArray[Any]],
         constants: list[NDArray[Any]],
         fastest: NDArray[np.int64] | None = None,
+        out: list[NDArray[Any]] | None = None,
     ) -> list[NDArray[Any]]: ...
