@@ -11,21 +11,24 @@ peers.png into `--out`. What is not installed is left out, and named.
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from ranking import draw, lines_of, rows_of, table
 from report import machine, write_csv
+from starts import SCRIPTS, STARTS, starts
 from systems import SYSTEMS, is_installed
 from tqdm import tqdm
 from workers import alternating, cores, difference, turns
 from workloads import WORKLOADS
 
+NAMES = [*WORKLOADS, *STARTS]
 WORKER = Path(__file__).parent / "systems.py"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
+    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES)
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
     parser.add_argument("--threads", nargs="+", type=int, default=[2, 1])
     parser.add_argument("--rounds", type=int, help="pairs that a median is taken of; 21")
@@ -57,13 +60,22 @@ def main():
 
 def measure(name, threads, systems, rounds, quick):
     """Rows of one workload with so many threads, a row for each system."""
+    if name in STARTS:
+        chosen = [system for system in SCRIPTS if system in systems]
+        seconds = starts(STARTS[name], chosen, threads, rounds)
+        return rows_of(name, STARTS[name], threads, seconds)
     workload = WORKLOADS[name].small() if quick else WORKLOADS[name]
     chosen = [system for system in workload.systems if system in systems]
     specs = [{"system": system, "workload": name, "quick": quick} for system in chosen]
     with alternating(WORKER, specs, threads) as workers:
         results = [worker.results() for worker in workers]
         agree(results, chosen, workload.rtol, name)
-        return rows_of(name, workload, threads, dict(zip(chosen, turns(workers, rounds))))
+        rows = rows_of(name, workload, threads, dict(zip(chosen, turns(workers, rounds))))
+        if workload.build:
+            built = replace(workload, title=f"{workload.title}: built", bars=(workload.build,))
+            seconds = {worker.spec["system"]: [worker.facts["built"]] for worker in workers}
+            rows += rows_of(f"{name}, built", built, threads, seconds)
+        return rows
 
 
 def agree(results, who, rtol, name):

@@ -57,6 +57,11 @@ def duration(seconds):
     return f"{seconds / 1e-9:.3g} ns"
 
 
+def digits(ratio):
+    """A ratio with two digits after the point, more where it is small."""
+    return f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.2g}"
+
+
 def grouped(rows):
     """Rows by workload and threads: {(name, threads): {system: row}}."""
     groups = {}
@@ -76,7 +81,7 @@ def table(rows):
         for c in columns:
             line[c] = duration(group[c]["seconds"]) if c in group else ""
         for head, column in (("ours / best peer", "ratio to best"), ("/ floor", "ratio to floor")):
-            line[head] = f"{ours[column]:.2f}" if ours.get(column) else ""
+            line[head] = digits(ours[column]) if ours.get(column) else ""
         for column in ("bar", "met"):
             line[column] = "; ".join(row[column] for row in held)
         lines.append(line)

@@ -7,6 +7,7 @@ process, this file being the worker's script, holds the one it measures and no o
 
 import importlib.util
 import os
+import time
 
 import numpy as np
 from workers import Task, serve
@@ -21,9 +22,11 @@ def listed(gradients):
 def ours(workload: Workload, traced=False, policy=None):
     import autodiff as ad
 
+    if workload.timed == "planning":
+        return planning(workload)
     names = Names(np.tanh, np.exp, np.sin, np.sum, ad.nn.relu, ad.nn.cross_entropy)
     params, data = workload.make()
-    if workload.fresh:
+    if workload.timed == "first call":
         forget = getattr(ad, "clear_cache", lambda: None)
 
         def first():
@@ -35,10 +38,29 @@ def ours(workload: Workload, traced=False, policy=None):
         return Task(lambda: step(params, *data))
     step = ad.compile(step, policy)
 
+    begun = time.perf_counter()
+    plan = step.plan(params, *data)
+    built = time.perf_counter() - begun
+
     def facts():
-        return {"planned": step.plan(params, *data).peak_bytes,
-                "measured": step.measured_peak_bytes, "library": ad.library_bytes()}
+        return {"planned": plan.peak_bytes, "measured": step.measured_peak_bytes,
+                "library": ad.library_bytes(), "built": built}
     return Task(lambda: step(params, *data), facts)
+
+
+def planning(workload: Workload):
+    """Programs for store of one graph: its regions, plan and addresses."""
+    import autodiff as ad
+
+    params, _ = workload.make()
+    with ad.Graph():
+        y = ad.variable("y", params.shape, params.dtype)
+        value = workload.function(None)(y)
+        gradients = ad.gradients(value, [y])
+
+    def step():
+        ad.Program([y], [value, *gradients], policy="store")
+    return Task(step, shown=lambda results: [])
 
 
 def autograd(workload: Workload):
@@ -99,7 +121,7 @@ def jax(workload: Workload, compiled=True):
     params, data = workload.make()
     if not workload.numpy_io:
         params, data = jax.tree.map(jnp.asarray, (params, data))
-    if workload.fresh:
+    if workload.timed == "first call":
         def first():
             jax.clear_caches()
             step = jax.jit(jax.value_and_grad(workload.function(names)))
@@ -114,6 +136,30 @@ def jax(workload: Workload, compiled=True):
             return float(value), np.asarray(gradient)
         return Task(out)
     return Task(lambda: jax.block_until_ready(step(params, *data)))
+
+
+def casadi(workload: Workload):
+    import casadi
+
+    begun = time.perf_counter()
+    params, _ = workload.make()
+    y = casadi.SX.sym("y")
+    value = workload.function(None)(y)
+    built = casadi.Function("f", [y], [value, casadi.gradient(value, y)])
+    seconds = time.perf_counter() - begun
+    # CasADi's way without its conversions: numbers are read and written where they are.
+    argument, results = params.reshape(1), (np.zeros(1), np.zeros(1))
+    buffer, evaluate = built.buffer()
+    held = buffer, argument, built          # which evaluate does not keep alive
+    buffer.set_arg(0, memoryview(argument))
+    for k, result in enumerate(results):
+        buffer.set_res(k, memoryview(result))
+
+    def step():
+        evaluate()
+        return held and results
+    return Task(step, lambda: {"built": seconds},
+                lambda results: [result.reshape(()) for result in results])
 
 
 def floor(workload: Workload):
@@ -131,6 +177,7 @@ SYSTEMS = {
     "torch.compile": ("torch", lambda workload: torch(workload, compiled=True)),
     "jax": ("jax", jax),
     "jax eager": ("jax", lambda workload: jax(workload, compiled=False)),
+    "casadi": ("casadi", casadi),
     "floor": ("numpy", floor),
 }
 

@@ -189,6 +189,19 @@ def cores():
     return list(range(os.cpu_count()))
 
 
+def settings(cores):
+    """Arguments of Popen for a process on these cores, with a thread for each that waits passively.
+    """
+    n = str(len(cores))
+    environment = {**os.environ, **PASSIVE, **dict.fromkeys(THREADS, n)}
+    if n == "1":
+        environment["XLA_FLAGS"] = XLA
+    pinned = None
+    if hasattr(os, "sched_setaffinity"):
+        pinned = partial(os.sched_setaffinity, 0, cores)
+    return {"env": environment, "preexec_fn": pinned}
+
+
 def start(script, spec, threads=None):
     """Start a worker on `threads` cores (all when None) and wait for its first step: a Worker.
 
@@ -197,16 +210,10 @@ def start(script, spec, threads=None):
     RuntimeError
         With what the process printed, when it ends instead.
     """
-    threads = threads or len(cores())
-    environment = {**os.environ, **PASSIVE, **dict.fromkeys(THREADS, str(threads)), "XLA_FLAGS": XLA
-                   if threads == 1 else ""}
-    pinned = None
-    if hasattr(os, "sched_setaffinity"):
-        pinned = partial(os.sched_setaffinity, 0, cores()[:threads])
     log = tempfile.TemporaryFile("w+")
     worker = Worker(spec, subprocess.Popen(
         [sys.executable, str(script), json.dumps(spec)], stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE, stderr=log, text=True, env=environment, preexec_fn=pinned), log)
+        stdout=subprocess.PIPE, stderr=log, text=True, **settings(cores()[:threads])), log)
     try:
         worker.facts = worker.ask()
     except BaseException:

@@ -29,29 +29,30 @@ class Bar:
 class Workload:
     """A function, its inputs, who computes it, and what it is held to.
 
-    `function(xp)` gives f; `inputs(*size)` gives (params, data): f(params, *data) is
-    differentiated with respect to params, an array or a list of arrays. `per` divides the times
-    (operations of a chain). With `numpy_io` arrays are NumPy's going in and coming out; otherwise
-    each system keeps its own kind of array. `rtol` is what loss and gradients may differ by,
-    relative to the largest element.
+    `function(xp)` gives f; `inputs(*size)` gives (params, data): f(params, *data) is differentiated
+    with respect to params, an array or a list of arrays. `per` divides the times (operations of a
+    chain). With `numpy_io` arrays are NumPy's going in and coming out; otherwise each system keeps
+    its own kind of array. `quick` holds the fields that a quick run changes; `rtol` is what loss
+    and gradients may differ by, relative to the largest element.
     """
 
     title: str
     function: Callable
     inputs: Callable
     size: tuple
-    quick: tuple
+    quick: dict
     systems: tuple
     bars: tuple
     rtol: float
     per: int = 1
     numpy_io: bool = False
-    fresh: bool = False             # every call traces and compiles anew: the first call's price
+    timed: str = "step"             # or "first call", "planning": what a time is the time of
+    build: Bar | None = None        # what tracing, gradient and plan are held to, from one run
     floor: str | None = None        # which of those in floors.py
 
     def small(self):
         """The same workload in a size that takes no time."""
-        return replace(self, size=self.quick)
+        return replace(self, **self.quick)
 
     def make(self):
         """(params, data) of the workload's size, the same in every process."""
@@ -79,6 +80,25 @@ def chain(steps):
             return xp.sum(x * x)
         return f
     return function
+
+
+def recurrence(steps, again):
+    """y ← again(y), `steps` times, from a scalar: a program of numbers, without arrays."""
+    def function(xp):
+        def f(y):
+            for _ in range(steps):
+                y = again(y)
+            return y
+        return f
+    return function
+
+
+def halved_square(y):
+    return y * y * 0.5 + 0.3
+
+
+def logistic(y):
+    return 1.0001 * y + 0.3 * y * y
 
 
 def rosenbrock(xp):
@@ -123,6 +143,11 @@ def uniform(n):
     return np.random.default_rng(0).uniform(-1, 1, n), ()
 
 
+def scalar(y):
+    """A number to start from."""
+    return np.array(y), ()
+
+
 def batch_of(rng, batch, n_inputs, n_classes):
     X = rng.standard_normal((batch, n_inputs)).astype(np.float32)
     return X, rng.integers(0, n_classes, batch)
@@ -151,44 +176,65 @@ EVERY = ("ours", "ours traced", "autograd", "torch", "torch.compile", "jax", "fl
 NOT_TRACED = ("ours", "autograd", "torch", "torch.compile", "jax", "floor")
 DOUBLE, SINGLE = 1e-10, 1e-4
 
+MILLION = 10**6
+
 WORKLOADS = {
     "chain": Workload(
         "chain: 10 × (1.1 tanh(x) + 0.1), sum of squares, 10 doubles",
-        chain(10), uniform, (10,), (10,), EVERY,
+        chain(10), uniform, (10,), {}, EVERY,
         (Bar("ours", seconds=4e-6, aim=2.5e-6), Bar("ours traced", seconds=40e-6)), DOUBLE,
         floor="chain in C"),
     "rosenbrock": Workload(
         "Rosenbrock, 1,000 doubles, NumPy in and out",
-        rosenbrock, uniform, (1000,), (100,), NOT_TRACED,
+        rosenbrock, uniform, (1000,), {"size": (100,)}, NOT_TRACED,
         (Bar("ours", seconds=8e-6, aim=5e-6),), DOUBLE, numpy_io=True,
         floor="rosenbrock in C"),
     "mlp-small": Workload(
         "MLP 64-32-10, batch 32, float32, weight decay",
-        mlp(1e-4), layers, (32, 64, 32, 10), (8, 16, 8, 10), NOT_TRACED,
+        mlp(1e-4), layers, (32, 64, 32, 10), {"size": (8, 16, 8, 10)}, NOT_TRACED,
         (Bar("ours", seconds=14e-6, aim=10e-6),), SINGLE,
         floor="products alone"),
     "mlp-middle": Workload(
         "MLP 784-256-10, batch 128, float32",
-        mlp(0.0), layers, (128, 784, 256, 10), (16, 32, 16, 10), NOT_TRACED,
+        mlp(0.0), layers, (128, 784, 256, 10), {"size": (16, 32, 16, 10)},
+        NOT_TRACED,
         (Bar("ours", of_best=1.0, aim=0.9),), SINGLE,
         floor="products alone"),
     "mlp-large": Workload(
         "MLP 784-2048-2048-10, batch 256, float32",
-        mlp(0.0), layers, (256, 784, 2048, 2048, 10), (16, 32, 16, 16, 10), NOT_TRACED,
+        mlp(0.0), layers, (256, 784, 2048, 2048, 10),
+        {"size": (16, 32, 16, 16, 10)}, NOT_TRACED,
         (Bar("ours", of_best=1.1, aim=1.0),), SINGLE,
         floor="products alone"),
     "elementwise": Workload(
         "sum(tanh x · exp(-x²) + sin x), 2·10^6 doubles",
-        light_and_heavy, uniform, (2_000_000,), (2000,), NOT_TRACED,
+        light_and_heavy, uniform, (2_000_000,), {"size": (2000,)}, NOT_TRACED,
         (Bar("ours", of_best=0.75, aim=0.6),), DOUBLE, floor="one pass in C"),
     "overhead": Workload(
         "traced and not compiled: a chain of 302 operations, 10 doubles, for each operation",
-        chain(100), uniform, (10,), (10,),
+        chain(100), uniform, (10,), {},
         ("ours traced", "autograd", "torch", "jax eager", "floor"),
         (Bar("ours traced", seconds=1.2e-6, aim=0.8e-6),), DOUBLE, per=302,
         floor="NumPy, forward alone"),
     "first-call": Workload(
         "first call of a program of 1,000 operations: trace, gradient, plan or compile, run",
-        chain(333), uniform, (10,), (10,), ("ours", "jax"),
-        (Bar("ours", seconds=25e-3),), DOUBLE, fresh=True),
+        chain(333), uniform, (10,), {}, ("ours", "jax"),
+        (Bar("ours", seconds=25e-3),), DOUBLE, timed="first call"),
+    "scalar": Workload(
+        "100,000 unrolled steps of y ← y·y·0.5 + 0.3",
+        recurrence(100_000, halved_square), scalar, (0.4,),
+        {"function": recurrence(100, halved_square)}, ("ours", "casadi"),
+        (Bar("ours", of_best=1.5),), DOUBLE, build=Bar("ours", of_best=0.2)),
+    "scalar-logistic": Workload(
+        "100,000 unrolled steps of y ← 1.0001·y + 0.3·y·y",
+        recurrence(100_000, logistic), scalar, (-0.1,),
+        {"function": recurrence(100, logistic)}, ("ours", "casadi"),
+        (Bar("ours", of_best=1.5),), DOUBLE, build=Bar("ours", of_best=0.2)),
+    "planning": Workload(
+        "planning for store of 10^6 nodes of y ← y·y·0.5 + 0.3, for each node",
+        # A step has three nodes, and its gradient three.
+        recurrence(MILLION // 6, halved_square), scalar, (0.4,),
+        {"function": recurrence(1000 // 6, halved_square), "per": 1000}, ("ours",),
+        (Bar("ours", seconds=4e-6),), DOUBLE, per=MILLION,
+        timed="planning"),
 }
