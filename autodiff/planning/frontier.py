@@ -7,11 +7,11 @@ by construction. It is filled coarsely first, then refined where it bends.
 from dataclasses import dataclass, field
 
 from autodiff.errors import BudgetError, PolicyError
-from autodiff.planning.bounds import memory_bound
 from autodiff.planning.costbound import ANY_ORDER, certified
 from autodiff.planning.limits import Limits, check_seed, check_time_limit
 from autodiff.planning.repeats import Repeats
 from autodiff.planning.schedule import Schedule, format_bytes
+from autodiff.planning.smallest import smallest
 
 _COARSE = 8     # points before the refinement
 
@@ -139,22 +139,21 @@ def frontier(problem, points=24, *, time_limit=4.0, seed=0, progress=None):
         found = frontier(repeats.problem, points, time_limit=time_limit, seed=seed,
                          progress=progress)
         return Frontier(Point(p.budget, repeats.schedule(p.schedule)) for p in found)
-    time_limit, seed = check_time_limit(time_limit) / points, check_seed(seed)
+    whole = Limits(1, check_time_limit(time_limit), check_seed(seed))
     from autodiff.planning import auto  # the planners are imported when they are used
-    from autodiff.planning.exact import Exact
     from autodiff.planning.incumbent import Incumbents
 
-    incumbents, exact = Incumbents(problem), Exact(problem)
+    incumbents = Incumbents(problem)
+    incumbents.reorder()
     once = [s for s in incumbents.base if s.cost == problem.total_cost]
     highest = min(once, key=lambda s: s.peak_bytes)
-    if exact.fits:
-        lowest, _ = exact.smallest(incumbents)
-    else:
-        lowest = incumbents.tightest(memory_bound(problem)[0])
+    lowest, _ = smallest(problem, incumbents)
     plans = {}
 
     def add(budget):
-        limits = Limits(max(1, budget), time_limit, seed)
+        # Each search has its share of the moves, and the clock of the whole: as `solve` promises,
+        # plans depend on the clock only where all the time is over.
+        limits = whole.share(1 / points, max(1, budget))
         try:
             plan = auto.plan(problem, limits, incumbents)
         except BudgetError:     # the searches that found `lowest` were luckier
