@@ -47,7 +47,7 @@ PEERS = {
     },
 }
 # Results against NumPy's, norm over norm. Of the 10^8 values before relu another product's rounding
-# turns the sign of a few, and with each it changes all gradients below: only loss and last are close.
+# turns the sign of a few, and each changes all gradients below: only loss and last are close.
 CLOSE, FLIPPED = 1e-5, 2e-2
 
 

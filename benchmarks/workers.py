@@ -30,9 +30,9 @@ import numpy as np
 
 # What libraries read of threads; waiting threads sleep, or one system would slow the next.
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "AUTODIFF_NUM_THREADS",
-           "TORCHINDUCTOR_COMPILE_THREADS")
+           "NPROC", "TORCHINDUCTOR_COMPILE_THREADS")
 PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0",
-           "TF_CPP_MIN_LOG_LEVEL": "3"}
+           "OPENBLAS_THREAD_TIMEOUT": "4", "JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "3"}
 XLA = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"     # for one thread
 
 
@@ -239,12 +239,14 @@ def alternating(script, specs, threads=None):
 def rounds(workers, n, times=1, progress=iter):
     """Let workers run in turn, n rounds: for each a list of n seconds per step.
 
-    Within a round a worker runs `times` steps in a row, and the round counts their median.
+    Within a round a worker runs `times` steps in a row, and the round counts their median. The
+    order rotates, so that none always follows the same one.
     """
     seconds = [[] for _ in workers]
-    for _ in progress(range(n)):
-        for worker, taken in zip(workers, seconds):
-            taken.append(statistics.median(worker.seconds(times)))
+    for k in progress(range(n)):
+        for j in range(len(workers)):
+            j = (j + k) % len(workers)
+            seconds[j].append(statistics.median(workers[j].seconds(times)))
     return seconds
 
 
