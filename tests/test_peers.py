@@ -132,3 +132,20 @@ def test_floors_compute_the_same_gradient(name):
     agree()
     floor.repeat(3)
     agree()
+
+
+def test_hardware_compares_the_same_expressions(tmp_path):
+    if native.compiler() is None:
+        pytest.skip("no C compiler")
+    run = subprocess.run(
+        [sys.executable, ROOT / "benchmarks/hardware.py", "--quick", "--out", tmp_path],
+        capture_output=True, text=True, cwd=tmp_path, env=ENVIRONMENT)
+    assert run.returncode == 0, run.stderr
+    with open(tmp_path / "hardware.csv", newline="") as file:
+        rows = {row["expression"]: row for row in csv.DictReader(file)}
+    assert set(rows) == {"light", "choice", "transcendental", "axpy", "squares"}
+    for row in rows.values():
+        assert float(row["ours"]) > 0
+        assert float(row["beside"]) > 0
+        assert row["met"] in {"no", "yes", "aim"}
+    assert sum(line.startswith("| ") for line in run.stdout.splitlines()) == 1 + len(rows)
