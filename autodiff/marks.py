@@ -21,8 +21,9 @@ def checkpoint(f: Callable[..., Any]) -> Transformed:
     Values made inside f are not held from the forward to the backward pass: its inputs and
     results are, and the inside is computed once more from them (for each further order of
     differentiation, once more again). What `ad.save` marks inside f is kept. Marks inside marks
-    have no effect of their own. Under a budget the plan obeys the marks; without any, a budget
-    finds by itself what to compute again.
+    have no effect of their own: the inside of the outermost is computed again as a whole. Under a
+    budget the plan obeys the marks; without any, a budget finds by itself what to compute again,
+    how often, and what of that within what else is computed again.
 
     Parameters
     ----------

@@ -144,6 +144,10 @@ def test_a_gradient_inside_is_part_of_the_inside():
     assert evaluations(ad.value_and_grad(lambda x: cost(ad.checkpoint, x)), x)["exp"] == 2
 
 
+def test_an_empty_problem_has_no_repeats():
+    assert solve(Problem([], [], [], []), method="save").cost == 0
+
+
 def test_marks_inside_marks_count_once():
     inner = ad.checkpoint(layer)
     outer = ad.checkpoint(lambda x: np.sin(inner(np.sin(inner(x)))))
