@@ -74,7 +74,8 @@ class Row:
 
 def budgets(size, n):
     """Byte budgets from our store's peak down to the smallest known, in equal ratios: n in all."""
-    found = ad.frontier(ad.value_and_grad(cost), *arrays(**size), points=max(n, 2))
+    f, args = ad.value_and_grad(cost), arrays(**size)
+    found = ad.frontier(f, *args, points=max(n, 2))
     store, smallest = found[-1].peak_bytes, found[0].peak_bytes
     sizes = {round(float(b)) for b in np.geomspace(smallest, store, n)[1:-1]} | {smallest}
     if smallest < MARKED < store:
@@ -220,6 +221,8 @@ def main():
     parser.add_argument("--quick", action="store_true", help="a small problem, in seconds")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     given = parser.parse_args()
+    if not Path("/proc/self/clear_refs").exists():
+        parser.error("the peak of resident memory is read from Linux's /proc")
 
     missing = [name for name in given.systems
                if name in PEERS and importlib.util.find_spec(name) is None]
