@@ -9,6 +9,7 @@ import autodiff as ad
 from autodiff.core.gradients import tangents
 from autodiff.core.operations import all_operations
 from autodiff.errors import AutodiffError, UndefinedDerivativeError
+from autodiff.ops.table import Elementwise
 from autodiff.ops.user import UserOperation
 from autodiff.planning import Checkpoint, Recompute, Store
 from samples import collect, quiet
@@ -334,3 +335,19 @@ def test_every_row_is_documented_once():
     for op in ROWS:
         assert op.doc, op
         assert "\n" not in op.doc, op
+
+
+def test_every_elementwise_row_says_what_an_element_costs():
+    dear = {
+        2: {"divide"},
+        4: {"sqrt"},
+        8: {"exp", "expm1", "log", "log1p", "sin", "cos", "arctan", "tanh", "sigmoid"},
+        16: {"softplus"},
+        20: {"power", "power_integer"},
+        60: {"floor_divide", "remainder"},
+    }
+    costs = {op.name: op.cost_per_element for op in ROWS if isinstance(op, Elementwise)}
+    assert all(type(cost) is int for cost in costs.values())
+    for cost, names in dear.items():
+        assert {name for name in costs if costs[name] == cost} == names
+    assert set(costs.values()) == {1, *dear}

@@ -22,13 +22,15 @@ def _towards_divisor(g, y, a, b):
 
 
 divide = Elementwise(
-    "divide", np.divide, lambda g, y, a, b: g / b, _towards_divisor, doc="y = a / b")
+    "divide", np.divide, lambda g, y, a, b: g / b, _towards_divisor, doc="y = a / b",
+    cost=2)
 floor_divide = Elementwise(
-    "floor_divide", np.floor_divide, None, None, doc="y = floor(a / b); carries zero")
+    "floor_divide", np.floor_divide, None, None, doc="y = floor(a / b); carries zero",
+    cost=60)
 remainder = Elementwise(
     "remainder", np.remainder,
     lambda g, y, a, b: g, lambda g, y, a, b: -(g * floor_divide(a, b)),
-    doc="y = a - b floor(a / b); db = -g floor(a / b)")
+    doc="y = a - b floor(a / b); db = -g floor(a / b)", cost=60)
 
 abs = Elementwise(
     "abs", np.absolute, lambda g, y, x: g * sign(x), doc="y = |x|, abs'(0) = 0")

@@ -20,7 +20,7 @@ from autodiff.ops.table import Elementwise, common, literal
 square = Elementwise("square", np.square, lambda g, y, x: g * (x + x), doc="y = x^2")
 sqrt = Elementwise(
     "sqrt", np.sqrt, lambda g, y, x: g / where(y == 0, math.inf, y + y),
-    doc="y = sqrt(x); dx = g/(2 y), sqrt'(0) = 0")
+    doc="y = sqrt(x); dx = g/(2 y), sqrt'(0) = 0", cost=4)
 
 
 def _towards_base(g, y, a, b):
@@ -80,9 +80,10 @@ def _no_negative_power(a, b):
 
 power_integer = Elementwise(
     "power_integer", np.power, None, None, loop="power", rewrite=_no_negative_power,
-    doc="y = a^b of integers, b >= 0; ArgumentError for a negative exponent, as in NumPy")
+    doc="y = a^b of integers, b >= 0; ArgumentError for a negative exponent, as in NumPy",
+    cost=20)
 power = Elementwise(
     "power", np.power, _towards_base, _towards_exponent, rewrite=_simpler,
-    doc="y = a^b; where 0 < b < 1, 0 is taken for the slope at a = 0")
+    doc="y = a^b; where 0 < b < 1, 0 is taken for the slope at a = 0", cost=20)
 
 set_operator("power", power)

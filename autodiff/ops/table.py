@@ -38,13 +38,22 @@ class Elementwise(core.Elementwise):
         Literal special cases that are other rows.
     doc : str
         One line: the formula and its conventions.
+    cost : int
+        How many additions an element is worth, roughly, while its operands are in the cache: 1
+        for arithmetic, comparison and selection, 2 for a division, 4 for a root, 8 for a function
+        such as exp or sin, 20 for a power, 60 where NumPy divides as integers do.
+
+    Attributes
+    ----------
+    cost_per_element : int
+        `cost`; plans weigh computing again with it.
     """
 
-    def __init__(self, name, ufunc, *actions, doc, loop=None, resolve=None, rewrite=None):
+    def __init__(self, name, ufunc, *actions, doc, loop=None, resolve=None, rewrite=None, cost=1):
         super().__init__(
             name, len(actions), actions, ufunc, loop, resolve, rewrite,
             derivative_codes(actions))
-        self.doc = doc
+        self.doc, self.cost_per_element = doc, cost
 
     def jvp(self, tangents, y, *inputs):
         """The tangent of y: the Jacobian is diagonal, so each action carries its tangent."""
