@@ -3,6 +3,7 @@
 #   make train   train the MLP on real data        make test    the tests, on the installed package
 #   make debug   the same tests, checks compiled   make lint    ruff, cython-lint, mypy, stubtest
 #   make test ARGS="-k arena -x"                   one test, any option of pytest
+#   make regressions    times of small kernels     make bench   the sweep of memory policies
 #   make page-check                                a plan's page, opened in headless Chromium
 #
 # The first call makes $(VENV) and installs what is needed; later calls rebuild what has changed.
@@ -32,7 +33,7 @@ print("\n".join(wanted))
 endef
 export REQUIREMENTS
 
-.PHONY: help train test long debug lint mutants bench page-check sdist-check install clean
+.PHONY: help train test long debug lint mutants bench regressions page-check sdist-check install clean
 help:
 	@sed -n '1,/^$$/p' Makefile
 
@@ -56,6 +57,12 @@ mutants: install
 
 bench: install
 	$(PY) benchmarks/policy_sweep.py $(ARGS)
+
+# Times of small kernels, saved below build/; ARGS="--benchmark-compare" shows them beside the last.
+regressions: install
+	cd tests && AUTODIFF_INSTALLED=1 ../$(PY) -P -m pytest ../benchmarks/regressions \
+	  --benchmark-storage=../build/regressions --benchmark-autosave \
+	  --benchmark-columns=median,iqr,rounds --benchmark-sort=name $(ARGS)
 
 # A plan's page in headless Chromium; says how to get one where there is none.
 page-check: install

@@ -149,3 +149,13 @@ def test_hardware_compares_the_same_expressions(tmp_path):
         assert float(row["beside"]) > 0
         assert row["met"] in {"no", "yes", "aim"}
     assert sum(line.startswith("| ") for line in run.stdout.splitlines()) == 1 + len(rows)
+
+
+def test_regressions_compute_what_numpy_computes(tmp_path):
+    pytest.importorskip("pytest_benchmark")
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", ROOT / "benchmarks/regressions", "--benchmark-disable",
+         "-q", "-p", "no:cacheprovider"],
+        capture_output=True, text=True, cwd=tmp_path, env=ENVIRONMENT)
+    assert run.returncode == 0, run.stdout
+    assert " passed" in run.stdout.splitlines()[-1]
