@@ -4,11 +4,15 @@ import itertools
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from autodiff.core import kernels
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
+import accuracy
 
 EDGES = [0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 3.0, np.inf, -np.inf, np.nan, 1e-310, -1e-310, 5e-324,
          1e-40, 1e308, 2.0**52 + 1, -(2.0**23) - 1, 0.99999, 1e-8]
@@ -44,7 +48,23 @@ ROUNDED = {
     "multiply_subtract": lambda a, b, c: a * b - c,
     "subtract_multiply": lambda a, b, c: c - a * b,
 }
+FUNCTIONS = {
+    "exp": np.exp,
+    "expm1": np.expm1,
+    "log": np.log,
+    "log1p": np.log1p,
+    "sin": np.sin,
+    "cos": np.cos,
+    "tanh": np.tanh,
+    "arctan": np.arctan,
+    "sigmoid": lambda x: np.where(x >= 0, 1, np.exp(-np.abs(x))) / (1 + np.exp(-np.abs(x))),
+    "softplus": lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))),
+}
 LOOPS = kernels.block_loops()
+
+
+def test_every_loop_has_an_oracle():
+    assert {name for name, _ in LOOPS} == {*ROUNDED, *FUNCTIONS, "astype"}
 
 
 def operands(types, rng, n=None):
@@ -89,6 +109,47 @@ def test_what_is_rounded_once_is_numpys(name, types):
     if name == "clip":      # NumPy's own loop takes one zero or the other
         result, expected = result + 0, expected + 0
     assert same(result, expected)
+
+
+@pytest.mark.parametrize(("name", "types"), [loop for loop in LOOPS if loop[0] in FUNCTIONS])
+def test_special_values_are_numpys(name, types):
+    """Every edge at every place of a block, among ordinary numbers; the error is measured below."""
+    letter = types[0]
+    with np.errstate(all="ignore"):
+        edges = np.array([*EDGES, 1e15, -1e300, 89, -104, 709.7, 710, -745.2, -746, -40, 22.5,
+                          np.pi, -np.pi / 2, 0.41421357, 2.4142137, -0.9999999, 88.8], letter)
+        expected = FUNCTIONS[name](edges.astype(np.longdouble)).astype(letter)
+    for edge, value in zip(edges, expected, strict=True):
+        for k in range(17):
+            x = np.full(17, 0.75, letter)
+            x[k] = edge
+            y = run(name, types, x)[k]
+            assert np.isnan(y) == np.isnan(value), (edge, y, value)
+            assert np.isnan(y) or np.signbit(y) == np.signbit(value), (edge, y, value)
+            if np.isfinite(value) and value:
+                assert abs(np.longdouble(y) - value) <= 4 * np.spacing(abs(value)), (edge, y)
+            elif not np.isnan(value):
+                assert y == value, (edge, y, value)
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).nmant < 63, reason="the oracle is a long double")
+def test_errors_are_small():
+    """No more than the table of the benchmarks says, on fewer points; the bar is 4 units."""
+    worst = {}
+    for name, dtype, _, largest, mean in accuracy.measure(kernels, 20_000):
+        worst[name, dtype] = max(worst.get((name, dtype), 0), largest)
+        assert mean < 0.5
+    assert max(worst.values()) < 2.8
+    assert all(worst[name, dtype] < 1.6 for name, dtype in worst
+               if name in ("exp", "log", "log1p", "sin", "cos"))
+    assert {name for name, _ in worst} == set(FUNCTIONS)
+
+
+def test_zero_has_the_exact_value():
+    for letter in "fd":
+        zero = np.zeros(5, letter)
+        for name, value in [("cos", 1), ("exp", 1), ("sigmoid", 0.5), ("sin", 0), ("tanh", 0)]:
+            assert (run(name, f"{letter}>{letter}", zero) == value).all()
 
 
 @pytest.mark.parametrize("types", ["f>d", "d>f", "?>f", "?>d"])
@@ -156,7 +217,7 @@ def test_folds_have_one_order(dtype):
 
 @pytest.mark.parametrize("dtype", ["f", "d"])
 def test_folds_pass_on_a_nan_from_every_place(dtype):
-    for n, k in [(n, k) for n in (1, 5, 33, 100) for k in range(n)]:
+    for n, k in [(m, j) for m in (1, 5, 33, 100) for j in range(m)]:
         x = np.arange(n).astype(dtype)
         x[k] = np.nan
         assert all(np.isnan(kernels.fold_block(name, x)) for name in ("sum", "max", "min"))

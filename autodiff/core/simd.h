@@ -36,12 +36,43 @@ typedef struct {
 #if defined(__GNUC__)
 #define IVDEP _Pragma("GCC ivdep")
 #define SCALAR __asm__ volatile("");    /* a loop with this is neither a vector loop nor peeled */
+#define NOINLINE __attribute__((noinline, noclone))
 #define INLINE static inline __attribute__((always_inline, unused))
 #else
 #define IVDEP
 #define SCALAR
+#define NOINLINE
 #define INLINE static inline
 #endif
+
+/* Run a loop over whole vectors of 64 bytes, and over what is left in a padded one. */
+NOINLINE static void padded(void (*loop)(void *out, const void *a, int64_t n), void *out, const void *a,
+                   int64_t bytes) {
+    int64_t whole = bytes & -64, rest = bytes - whole;
+    char pad[64] = {0};
+    if (whole) loop(out, a, whole);
+    if (rest == 0) return;
+    memcpy(pad, (const char *)a + whole, rest);
+    loop(pad, pad, 64);
+    memcpy((char *)out + whole, pad, rest);
+}
+
+/* Selections stay selections: partial redundancy elimination, and the fear of a floating-point
+ * exception, which nobody looks at, would make branches of them, and scalar loops. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC push_options
+#pragma GCC optimize("no-tree-pre,no-trapping-math")
+#endif
+
+/* The bits of a number, and functions by the letter of its type. */
+INLINE uint64_t BITS_d(double x) { uint64_t u; memcpy(&u, &x, 8); return u; }
+INLINE uint32_t BITS_f(float x) { uint32_t u; memcpy(&u, &x, 4); return u; }
+INLINE double OF_BITS_d(uint64_t u) { double x; memcpy(&x, &u, 8); return x; }
+INLINE float OF_BITS_f(uint32_t u) { float x; memcpy(&x, &u, 4); return x; }
+#define ABS_d fabs
+#define ABS_f fabsf
+#define COPYSIGN_d copysign
+#define COPYSIGN_f copysignf
 
 #define ISA(name) name##_baseline
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
@@ -69,6 +100,10 @@ typedef struct {
 #undef ISA
 #pragma GCC pop_options
 #undef HAS_FMA
+#endif
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC pop_options
 #endif
 
 static Blocks blocks;                   /* of this processor; filled when the module is loaded */

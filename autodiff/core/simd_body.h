@@ -28,8 +28,29 @@
         B *y = out;                                                                            \
         EACH(B, { A a = xa[i]; B b = xb[i], c = xc[i]; y[i] = (B)(RESULT); })                  \
     }
+/* The same for functions of many instructions: the tail goes through a padded vector. */
+#define HEAVY(name, T, F)                                                                      \
+    static void ISA(whole_##name)(void *out, const void *pa, int64_t n) {                      \
+        const T *x = pa;                                                                       \
+        T *y = out;                                                                            \
+        n = (n & -64) / sizeof(T);                        /* n is in bytes */                 \
+        IVDEP for (int64_t i = 0; i < n; i++) y[i] = F(x[i]);                                  \
+    }                                                                                          \
+    static void ISA(name)(ARGUMENTS) { padded(ISA(whole_##name), out, pa, n * sizeof(T)); }
+
+#if HAS_FMA
+#define FMA_D(a, b, c) __builtin_fma(a, b, c)
+#define FMA_F(a, b, c) __builtin_fmaf(a, b, c)
+#else
+#define FMA_D(a, b, c) ((a) * (b) + (c))
+#define FMA_F(a, b, c) ((a) * (b) + (c))
+#endif
+
 #include "simd_light.h"
 #include "simd_fold.h"
+#include "simd_exp.h"
+#include "simd_log.h"
+#include "simd_trig.h"
 
 #define F_AND_D(M, name) M(name, f) M(name, d)
 #define ONE(name, X) {#name, #X ">" #X, ISA(name##_##X)},
@@ -44,6 +65,9 @@ static const NamedBlock ISA(block_loops)[] = {
     F_AND_D(THREE, subtract_multiply) F_AND_D(THREE, share) F_AND_D(THREE, clip)
     F_AND_D(ONE, negative) F_AND_D(ONE, abs) F_AND_D(ONE, sign) F_AND_D(ONE, floor)
     F_AND_D(ONE, square) F_AND_D(ONE, sqrt) F_AND_D(ONE, reciprocal) F_AND_D(ONE, relu)
+    F_AND_D(ONE, exp) F_AND_D(ONE, expm1) F_AND_D(ONE, tanh) F_AND_D(ONE, sigmoid)
+    F_AND_D(ONE, log) F_AND_D(ONE, log1p) F_AND_D(ONE, softplus)
+    F_AND_D(ONE, sin) F_AND_D(ONE, cos) F_AND_D(ONE, arctan)
     F_AND_D(TEST, less) F_AND_D(TEST, less_equal) F_AND_D(TEST, greater)
     F_AND_D(TEST, greater_equal) F_AND_D(TEST, equal) F_AND_D(TEST, not_equal)
     {"where", "?ff>f", ISA(where_f)}, {"where", "?dd>d", ISA(where_d)},
@@ -67,3 +91,6 @@ static const Blocks ISA(blocks) = {
 #undef MAP1
 #undef MAP2
 #undef MAP3
+#undef HEAVY
+#undef FMA_D
+#undef FMA_F
