@@ -20,81 +20,87 @@ def unit(nbytes):
 
 
 def arrays(buffers):
-    """Turn (nbytes, birth, death, pinned) tuples into the arguments of place."""
+    """Turn (nbytes, birth, death, is_result) tuples into the arguments of place."""
     table = np.array(buffers, dtype=np.int64).reshape(-1, 4)
-    return [np.ascontiguousarray(column) for column in table.T]
+    *columns, result = (np.ascontiguousarray(column) for column in table.T)
+    return [*columns, result.astype(bool)]
 
 
-def check(buffers, wall, offsets, extent):
+def to_the_end(buffers):
+    """Let the results among the buffers be held to the end."""
+    last = max((death for _, _, death, _ in buffers), default=0)
+    return [(n, birth, last if is_result else death) for n, birth, death, is_result in buffers]
+
+
+def check(buffers, offsets, in_block, arena_bytes, block_bytes):
     """Assert every rule of a placement, by looking at each pair of buffers."""
-    top = wall
-    for (nbytes, _, _, pinned), offset in zip(buffers, offsets):
-        if pinned >= 0:
-            assert offset == pinned
+    ends, top = [0, 0], 0
+    for i in sorted(range(len(buffers)), key=lambda i: buffers[i][1]):
+        nbytes, _, _, is_result = buffers[i]
+        assert offsets[i] >= 0
+        if is_result:
+            assert in_block[i]
+            assert offsets[i] == top or not nbytes, "results are first, in order of birth"
+            top += -(-nbytes // 64) * 64
+        elif nbytes == 0:
+            assert offsets[i] == 0
             continue
-        if nbytes == 0:
-            assert offset == 0
-            continue
-        in_results = offset + nbytes <= wall
-        assert in_results or offset >= wall, "it lies across the wall"
-        assert (offset if in_results else offset - wall) % unit(nbytes) == 0
-        assert offset >= 0
-        top = max(top, offset + nbytes)
+        assert offsets[i] % (64 if is_result else unit(nbytes)) == 0
+        ends[in_block[i]] = max(ends[in_block[i]], offsets[i] + nbytes)
+    held = to_the_end(buffers)
     for i, j in itertools.combinations(range(len(buffers)), 2):
-        (a, a_birth, a_death, _), (b, b_birth, b_death, _) = buffers[i], buffers[j]
-        if a and b and a_birth < b_death and b_birth < a_death:
+        (a, a_birth, a_death), (b, b_birth, b_death) = held[i], held[j]
+        if a and b and in_block[i] == in_block[j] and a_birth < b_death and b_birth < a_death:
             apart = offsets[i] + a <= offsets[j] or offsets[j] + b <= offsets[i]
             assert apart, f"buffers {i} and {j} overlap"
-    assert extent == top
+    assert [arena_bytes, block_bytes] == ends
 
 
 def live_bytes(buffers):
     """Return the largest sum of live bytes, step by step."""
-    steps = range(max((death for _, _, death, _ in buffers), default=0))
-    sums = [sum(n for n, birth, death, _ in buffers if birth <= t < death) for t in steps]
-    return max(sums, default=0)
+    held = to_the_end(buffers)
+    last = max((death for _, _, death in held), default=0)
+    return max((sum(n for n, b, d in held if b <= t < d) for t in range(last)), default=0)
 
 
-def place_checked(buffers, wall=0):
-    nbytes, birth, death, pinned = arrays(buffers)
-    offsets, extent = place(nbytes, birth, death, pinned, wall)
-    check(buffers, wall, offsets.tolist(), extent)
-    assert live_peak(nbytes, birth, death) == live_bytes(buffers)
-    assert extent >= live_bytes(buffers)
-    return extent
+def place_checked(buffers):
+    offsets, in_block, arena_bytes, block_bytes = place(*arrays(buffers))
+    check(buffers, offsets.tolist(), in_block.tolist(), arena_bytes, block_bytes)
+    assert arena_bytes + block_bytes >= live_bytes(buffers)
+    return arena_bytes + block_bytes
 
 
 @st.composite
 def problems(draw):
-    """Draw buffers, some pinned as results that live to the end, and the wall above these."""
+    """Draw buffers, some of them results."""
     steps = draw(st.integers(1, 30))
     sizes = st.one_of(st.integers(0, 200), st.integers(0, 20).map(lambda k: 64 * k))
-    buffers, wall = [], 0
+    buffers = []
     for _ in range(draw(st.integers(0, 40))):
         birth = draw(st.integers(0, steps - 1))
-        nbytes = draw(sizes)
-        if draw(st.integers(0, 4)) == 0:
-            buffers.append((nbytes, birth, steps, wall))
-            wall += -(-nbytes // 64) * 64 + draw(st.sampled_from([0, 0, 64, 640]))
-        else:
-            buffers.append((nbytes, birth, draw(st.integers(birth + 1, steps)), -1))
-    return buffers, wall + draw(st.sampled_from([0, 0, 8, 1000]))
+        is_result = draw(st.integers(0, 4)) == 0
+        death = steps if is_result else draw(st.integers(birth + 1, steps))
+        buffers.append((draw(sizes), birth, death, is_result))
+    return buffers
 
 
 @given(problems())
-def test_no_two_conflicting_buffers_overlap(problem):
-    buffers, wall = problem
-    place_checked(buffers, wall)
+def test_no_two_conflicting_buffers_overlap(buffers):
+    place_checked(buffers)
+
+
+@given(problems())
+def test_live_peak_is_the_largest_sum_of_live_bytes(buffers):
+    buffers = [(nbytes, birth, death, False) for nbytes, birth, death, _ in buffers]
+    assert live_peak(*arrays(buffers)[:3]) == live_bytes(buffers)
 
 
 @given(problems(), st.randoms(use_true_random=False))
-def test_the_same_lifetimes_get_the_same_offsets(problem, random):
-    buffers, wall = problem
-    first = place(*arrays(buffers), wall)
-    place_checked([(random.randrange(1000), 0, 1, -1) for _ in range(20)])
-    again = place(*arrays(buffers), wall)
-    assert first[0].tolist() == again[0].tolist()
-    assert first[1] == again[1]
+def test_the_same_lifetimes_get_the_same_offsets(buffers, random):
+    first = place(*arrays(buffers))
+    place_checked([(random.randrange(1000), 0, 1, False) for _ in range(20)])
+    again = place(*arrays(buffers))
+    assert [np.asarray(x).tolist() for x in first] == [np.asarray(x).tolist() for x in again]
 
 
 def least_extent(buffers):
@@ -122,7 +128,7 @@ def test_tiny_cases_are_placed_best(seed):
     births = random.integers(0, 6, 6)
     deaths = births + random.integers(1, 5, 6)
     sizes = 64 * random.integers(1, 8, 6)
-    buffers = [(int(n), int(b), int(d), -1) for n, b, d in zip(sizes, births, deaths)]
+    buffers = [(int(n), int(b), int(d), False) for n, b, d in zip(sizes, births, deaths)]
     assert place_checked(buffers) == least_extent(buffers)
 
 
@@ -137,7 +143,7 @@ def layered(n, seed):
             low = max(0, v - 2 * width) if random.random() < 0.8 else 0
             u = random.integers(low, v)
             last[u] = max(last[u], v)
-    return [(int(size), v, int(end) + 1, -1) for v, (size, end) in enumerate(zip(sizes, last))]
+    return [(int(size), v, int(end) + 1, False) for v, (size, end) in enumerate(zip(sizes, last))]
 
 
 @pytest.mark.parametrize("n", [30, 100, 300])
@@ -150,8 +156,8 @@ def test_random_layered_lifetimes_need_at_most_4_percent_more_than_is_live(n, se
 def stored_chain(sizes):
     """A chain and its reversal: value i lives until its gradient is made, gradients two steps."""
     n = len(sizes)
-    values = [(sizes[i], i, 2 * n - i, -1) for i in range(n)]
-    return values + [(sizes[n - 1 - k], n + k, n + k + 2, -1) for k in range(n)]
+    values = [(sizes[i], i, 2 * n - i, False) for i in range(n)]
+    return values + [(sizes[n - 1 - k], n + k, n + k + 2, False) for k in range(n)]
 
 
 def checkpointed_chain(sizes):
@@ -162,15 +168,15 @@ def checkpointed_chain(sizes):
     for i in itertools.chain(*segments):
         born[i] = step
         if i not in [segment[0] for segment in segments]:
-            buffers.append((sizes[i], step, step + 2, -1))
+            buffers.append((sizes[i], step, step + 2, False))
         step += 1
     for segment in reversed(segments):
         for i in segment[1:]:
             born[i] = step
             step += 1
         for i in reversed(segment):
-            buffers.append((sizes[i], step, step + 2, -1))
-            buffers.append((sizes[i], born[i], step + 1, -1))
+            buffers.append((sizes[i], step, step + 2, False))
+            buffers.append((sizes[i], born[i], step + 1, False))
             step += 1
     return buffers
 
@@ -188,10 +194,7 @@ def test_chains_need_at_most_1_percent_more_than_is_live(shape, n, kind):
 
 
 def stored_graph(name):
-    """Lifetimes of a benchmark graph, every node once, in place where it is allowed.
-
-    The targets are results, the last one born at the lowest address.
-    """
+    """Lifetimes of a benchmark graph, every node once, in place where it is allowed."""
     problem = json.loads((GRAPHS / f"{name}.json").read_text())
     nodes, targets = problem["nodes"], problem["targets"]
     root = list(range(len(nodes)))
@@ -210,54 +213,52 @@ def stored_graph(name):
                 taken[u] = v
                 break
     heads = [v for v in range(len(nodes)) if root[v] == v and v not in taken.values()]
-    buffers, results = [], []
+    buffers = []
     for v in heads:
         end = v
         while end in taken:
             end = taken[end]
-        kept = results if end in map(root.__getitem__, targets) else buffers
-        kept.append((nodes[v]["nbytes"], v, last[end] + 1, -1))
-    wall = 0
-    for nbytes, birth, death, _ in reversed(results):
-        buffers.append((nbytes, birth, death, wall))
-        wall += -(-nbytes // 64) * 64
-    buffers += [(node["workspace"], v, v + 1, -1) for v, node in enumerate(nodes)]
-    return buffers, wall
+        is_result = end in map(root.__getitem__, targets)
+        buffers.append((nodes[v]["nbytes"], v, last[end] + 1, is_result))
+    return buffers + [(node["workspace"], v, v + 1, False) for v, node in enumerate(nodes)]
 
 
 @pytest.mark.parametrize(
     ("name", "live"), [("vgg16", 2495), ("resnet50", 2719), ("unet", 2758)]
 )
 def test_real_training_graphs_need_at_most_1_percent_more_than_is_live(name, live):
-    buffers, wall = stored_graph(name)
+    buffers = stored_graph(name)
     assert round(live_bytes(buffers) / 1e6) == live
-    assert place_checked(buffers, wall) <= 1.01 * live_bytes(buffers)
+    assert place_checked(buffers) <= 1.01 * live_bytes(buffers)
 
 
-def test_result_block_is_used_until_its_result_is_born():
+def test_places_of_results_are_used_until_these_are_born():
     # The result is born last; before, its place has room for the two others, one after the other.
-    assert place_checked([(1000, 0, 2, -1), (1000, 2, 4, -1), (1024, 4, 5, 0)], 1024) == 1024
+    assert place_checked([(1000, 0, 2, False), (1000, 2, 4, False), (1024, 4, 5, True)]) == 1024
     # Born earlier, it leaves room for the first one only.
-    assert place_checked([(1000, 0, 2, -1), (1000, 2, 4, -1), (1024, 3, 5, 0)], 1024) == 2024
+    assert place_checked([(1000, 0, 2, False), (1000, 2, 4, False), (1024, 3, 5, True)]) == 2024
 
 
-def test_nothing_lies_across_the_wall():
-    assert place_checked([(1000, 0, 1, -1)], 999) == 1999
-    assert place_checked([(1000, 0, 1, -1)], 1000) == 1000
-    assert place_checked([(640, 0, 1, -1), (640, 0, 1, -1)], 1000) == 1640
+def test_a_buffer_may_take_the_places_of_several_results_and_more():
+    results = [(640, birth, 9, True) for birth in (4, 5, 6)]
+    assert place_checked([(1920, 0, 4, False), *results]) == 1920
+    # Part of it lies behind the results. That slack is part of the block, the arena is empty.
+    offsets, in_block, arena_bytes, block_bytes = place(*arrays([(3200, 0, 4, False), *results]))
+    assert (offsets.tolist(), in_block.all()) == ([0, 0, 640, 1280], True)
+    assert (arena_bytes, block_bytes) == (0, 3200)
 
 
-def test_offsets_in_the_arena_count_from_the_wall():
-    offsets, extent = place(np.array([64, 8]), np.array([0, 0]), np.array([1, 1]), wall=4)
-    assert (sorted(offsets.tolist()), extent) == ([4, 68], 76)
+def test_slack_is_not_had_for_next_to_nothing():
+    # Together they would need 64 bytes fewer, but most of the large one would be slack.
+    buffers = [(64_000, 0, 4, False), (64, 4, 5, True)]
+    offsets, in_block, arena_bytes, block_bytes = place(*arrays(buffers))
+    assert (in_block.tolist(), arena_bytes, block_bytes) == ([False, True], 64_000, 64)
 
 
-@pytest.mark.parametrize("births", [(0, 2), (2, 0)])
-def test_results_at_one_place_at_different_times(births):
-    results = [(512, birth, birth + 2, 0) for birth in births]
-    # Of two more buffers at the first steps one finds room beside the first result.
-    buffers = [*results, (512, 2, 4, 512), (500, 0, 2, -1), (500, 0, 2, -1)]
-    assert place_checked(buffers, 1024) == 1524
+def test_results_are_stacked_in_order_of_birth():
+    buffers = [(100, 3, 9, True), (64, 1, 9, True), (8, 2, 9, True)]
+    offsets, _, arena_bytes, block_bytes = place(*arrays(buffers))
+    assert (offsets.tolist(), arena_bytes, block_bytes) == ([128, 0, 64], 0, 228)
 
 
 def long_plan(n, seed):
@@ -286,21 +287,14 @@ def assert_free_of_overlaps(nbytes, birth, death, offsets):
 def test_long_plans_are_placed_by_free_lists(results):
     n = 40_000
     nbytes, birth, death = long_plan(n, results)
-    pinned = np.full(n, -1)
-    kept = np.sort(np.random.default_rng(1).choice(n, results, replace=False))[::-1]
-    death[kept] = death.max()
-    pinned[kept] = np.concatenate(([0], (-(-nbytes[kept] // 64) * 64).cumsum()))[:-1]
-    wall = int((-(-nbytes[kept] // 64) * 64).sum())
-    offsets, extent = place(nbytes, birth, death, pinned, wall)
-    assert_free_of_overlaps(nbytes, birth, death, offsets)
-    free = pinned < 0
-    in_results = offsets + nbytes <= wall
-    assert (in_results | (offsets >= wall))[free].all()
-    units = np.where(nbytes < 64, 8, 64)
-    assert ((offsets - np.where(in_results, 0, wall)) % units)[free].max() == 0
-    assert not results or in_results[free & (nbytes >= 64)].any(), "the result block is used"
-    assert extent == max(wall, (offsets + nbytes)[~in_results].max())
-    assert live_peak(nbytes, birth, death) <= extent <= 1.05 * live_peak(nbytes, birth, death)
+    result = np.zeros(n, bool)
+    result[np.random.default_rng(1).choice(n, results, replace=False)] = True
+    death[result] = death.max()
+    offsets, in_block, arena_bytes, block_bytes = place(nbytes, birth, death, result)
+    assert_free_of_overlaps(nbytes, birth, death, np.where(in_block, arena_bytes, 0) + offsets)
+    assert (offsets % np.where(nbytes < 64, 8, 64))[~result].max() == 0
+    live = live_peak(nbytes, birth, death)
+    assert live <= arena_bytes + block_bytes <= 1.05 * live
 
 
 def test_a_million_scalars_of_a_chain_take_8_bytes_each():
@@ -308,55 +302,51 @@ def test_a_million_scalars_of_a_chain_take_8_bytes_each():
     birth = np.arange(2 * n)
     death = np.concatenate((np.arange(2 * n, n, -1), birth[n:] + 2))
     nbytes = np.full(2 * n, 8)
-    _, extent = place(nbytes, birth, death)
-    assert extent == live_peak(nbytes, birth, death) == 8 * (n + 1)
+    _, _, arena_bytes, _ = place(nbytes, birth, death)
+    assert arena_bytes == live_peak(nbytes, birth, death) == 8 * (n + 1)
 
 
-@pytest.mark.parametrize("result", [0, 6400, 640_000])
-def test_long_plans_of_short_lives_are_packed_by_conflicts(result):
+@pytest.mark.parametrize("nbytes_of_result", [0, 6400, 640_000])
+def test_long_plans_of_short_lives_are_packed_by_conflicts(nbytes_of_result):
     n = 30_000
-    random = np.random.default_rng(result)
+    random = np.random.default_rng(nbytes_of_result)
     birth = np.arange(n)
     death = birth + random.integers(2, 8, n)
     nbytes = 64 * np.exp2(random.uniform(0, 8, n)).astype(np.int64)
-    pinned = np.full(n, -1)
-    nbytes[n // 2], death[n // 2], pinned[n // 2] = result, n + 7, 0
-    offsets, extent = place(nbytes, birth, death, pinned, result)
-    assert_free_of_overlaps(nbytes, birth, death, offsets)
-    assert ((offsets + nbytes <= result) | (offsets >= result)).all(), "one lies across the wall"
-    assert extent <= 1.04 * live_peak(nbytes, birth, death)
+    result = np.arange(n) == n // 2
+    nbytes[result], death[result] = nbytes_of_result, n + 7
+    offsets, in_block, arena_bytes, block_bytes = place(nbytes, birth, death, result)
+    assert_free_of_overlaps(nbytes, birth, death, np.where(in_block, arena_bytes, 0) + offsets)
+    assert arena_bytes + block_bytes <= 1.04 * live_peak(nbytes, birth, death)
 
 
 def test_nothing_to_place():
-    offsets, extent = place(*arrays([]), 640)
-    assert (offsets.tolist(), extent) == ([], 640)
+    offsets, in_block, arena_bytes, block_bytes = place(*arrays([]))
+    assert (offsets.tolist(), in_block.tolist(), arena_bytes, block_bytes) == ([], [], 0, 0)
     assert live_peak(*arrays([])[:3]) == 0
-    assert place_checked([(0, 0, 1, -1), (0, 0, 1, -1)]) == 0
-    assert place_checked([(0, 0, 9, 64), (640, 0, 9, 0)], 640) == 640
+    assert place_checked([(0, 0, 1, False), (0, 0, 1, False)]) == 0
+    assert place_checked([(0, 0, 9, True), (640, 0, 9, True)]) == 640
 
 
 @pytest.mark.parametrize(
-    ("buffers", "wall", "message"),
+    ("buffers", "message"),
     [
-        ([(8, 0, 1, -1), (-8, 0, 1, -1)], 0, r"buffer 1 \(-8 bytes, .* fewer"),
-        ([(8, 2, 2, -1)], 0, r"buffer 0 \(.* steps 2 to 2\) must be born"),
-        ([(8, -1, 2, -1)], 0, "born"),
-        ([(8, 0, 2**31, -1)], 0, "born"),
-        ([(8, 0, 1, 0), (8, 0, 1, 60)], 64, "buffer 1 .* pinned"),
-        ([(64, 0, 4, 0), (64, 3, 4, 63)], 128, "buffers 0 and 1 are pinned to the same bytes"),
-        ([(2**62, 0, 1, -1), (2**62, 1, 2, -1)], 0, "more bytes than can be counted"),
-        ([(8, 0, 1, -1)], -64, "wall"),
+        ([(8, 0, 1, False), (-8, 0, 1, False)], r"buffer 1 \(-8 bytes, .* fewer"),
+        ([(8, 2, 2, False)], r"buffer 0 \(.* steps 2 to 2\) must be born"),
+        ([(8, -1, 2, False)], "born"),
+        ([(8, 0, 2**31, False)], "born"),
+        ([(2**62, 0, 1, False), (2**62, 1, 2, False)], "more bytes than can be counted"),
     ],
 )
-def test_impossible_buffers_are_refused(buffers, wall, message):
+def test_impossible_buffers_are_refused(buffers, message):
     with pytest.raises(PlanError, match=message):
-        place(*arrays(buffers), wall)
+        place(*arrays(buffers))
 
 
 def test_arrays_of_different_lengths_are_refused():
-    nbytes, birth, death, pinned = arrays([(8, 0, 1, -1), (8, 0, 1, -1)])
+    nbytes, birth, death, result = arrays([(8, 0, 1, False), (8, 0, 1, False)])
     with pytest.raises(PlanError, match="one entry"):
-        place(nbytes, birth[:1], death, pinned)
+        place(nbytes, birth[:1], death, result)
     with pytest.raises(PlanError, match="one entry"):
         live_peak(nbytes, birth, death[:1])
     with pytest.raises(ValueError, match="Buffer dtype"):

@@ -55,6 +55,32 @@ def test_resident_memory_grows_by_what_is_planned(policy):
 
 
 @linux
+def test_kept_results_keep_no_more_bytes_than_their_own():
+    # Activations of 1 MB lie in the places of several results of 64 kB and behind them: that
+    # slack is part of the block while it runs and no longer.
+    block, results, growth = run("""
+        import numpy as np, autodiff as ad
+        W, X = np.eye(128, dtype=np.float32), np.ones((2048, 128), np.float32)
+
+        def cost(weights, h):
+            for W in weights:
+                h = np.maximum(h @ W, 0)
+            return (h * h).sum()
+
+        step = ad.compile(ad.grad(cost))
+        weights = [W + k / 1000 for k in range(12)]
+        block = step.plan(weights, X).result_bytes
+        step(weights, X)
+        before = status("VmRSS")
+        kept = [step(weights, X) for _ in range(8)]
+        assert all(np.isfinite(array).all() for arrays in kept for array in arrays)
+        print(block, 12 * W.nbytes, (status("VmRSS") - before) // 8)
+        """)
+    assert block > results + 2**18
+    assert results <= growth <= results + 2**15
+
+
+@linux
 def test_ten_thousand_runs_do_not_grow_the_process():
     before, after = run("""
         import numpy as np, autodiff as ad

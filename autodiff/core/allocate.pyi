@@ -7,9 +7,8 @@ def place(
     nbytes: NDArray[np.int64],
     birth: NDArray[np.int64],
     death: NDArray[np.int64],
-    pinned: NDArray[np.int64] | None = None,
-    wall: int = 0,
-) -> tuple[NDArray[np.int64], int]: ...
+    result: NDArray[np.bool_] | None = None,
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], int, int]: ...
 def live_peak(
     nbytes: NDArray[np.int64],
     birth: NDArray[np.int64],

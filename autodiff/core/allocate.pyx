@@ -8,6 +8,15 @@ Which order is good depends on the program, so several are tried. Then the best 
 of the buffers that reach the top one is placed earlier, as long as the extent does not grow
 (a local search in the space of orders).
 
+Results must outlive the arena, but until one is born its place is free. They hang from the top of
+the addresses, in the order in which they are born, the first at the very top. So what they take at
+a step is one range that grows downwards, all other buffers lie below it, and one that ends at an
+address demands this many bytes and those of the results born before it dies: the extent is the
+largest demand. Then the addresses are cut in two where no buffer lies across: the arena below, the
+block of results above, upside down, so that the results are its first bytes. The rest of the
+block, the slack, is given back after a run. As each run gets a new block, slack costs time: it is
+weighed.
+
 The free lists of freelist.pyx come first: for very long plans nothing else is affordable. What is
 affordable is counted in looks at placed buffers, never measured by a clock, and the search draws
 from its own generator: the same lifetimes always get the same offsets.
@@ -29,6 +38,7 @@ from autodiff.core.bestfit cimport (
     place_in_order,
 )
 from autodiff.core.freelist cimport place_in_time
+from autodiff.core.orders import crowding, live_bytes, lowest_wall, orders, walls
 from autodiff.errors import PlanError
 
 import_array()
@@ -41,9 +51,11 @@ cdef enum:
     STARTS = 3                      # best orders that are mended
     MUCH = 50                       # 1/50 above the bound is much
     CLOSE = 2048                    # an extent within 1/2048 of the bound is good enough
+    SLACK = 32                      # so many bytes of slack weigh as much as one of the extent
+    SOME_SLACK = 256                # and any slack as much as 1/256 of the extent
 
 cdef object BUFFER = np.dtype(
-    [("nbytes", "i8"), ("pinned", "i8"), ("birth", "i4"), ("death", "i4")]
+    [("nbytes", "i8"), ("above", "i8"), ("birth", "i4"), ("death", "i4")]
 )
 
 
@@ -69,23 +81,25 @@ cdef void move(int64_t* order, Py_ssize_t source, Py_ssize_t target) noexcept no
     order[source] = entry
 
 
-cdef int64_t mend(Packing* packing, int64_t* order, Py_ssize_t n, bint lowest, int64_t extent,
-                  int64_t bound, Py_ssize_t runs, int64_t* offsets, int64_t* trial_order,
+cdef int64_t mend(Packing* packing, int64_t* order, Py_ssize_t n, int64_t wall, bint lowest,
+                  int64_t extent, Py_ssize_t runs, int64_t* offsets, int64_t* trial_order,
                   int64_t* trial) noexcept nogil:
     """Place buffers that reach the top earlier while that does not raise the extent; return it.
 
-    order and offsets belong to the extent, before and afterwards; trial starts as offsets.
+    order and offsets belong to the extent, before and afterwards; trial is room for offsets.
     """
+    cdef const Buffer* buffers = packing.lives.buffers
     cdef uint64_t state = 0x9E3779B97F4A7C15
     cdef Py_ssize_t run, k, first, other, top = 0
-    cdef int64_t found
+    cdef int64_t found, end
     for run in range(runs):
-        if is_close(extent, bound):
+        if is_close(extent, packing.lives.least):
             break
         first = draw(&state, n)
         for k in range(n):
             top = (first + k) % n
-            if offsets[order[top]] + packing.lives.buffers[order[top]].nbytes == extent:
+            end = offsets[order[top]] + buffers[order[top]].nbytes
+            if end + buffers[order[top]].above == extent:
                 break
         memcpy(trial_order, order, n * sizeof(int64_t))
         if run % 4 == 0:
@@ -97,7 +111,7 @@ cdef int64_t mend(Packing* packing, int64_t* order, Py_ssize_t n, bint lowest, i
             if run % 4 == 3:
                 top, other = draw(&state, n), draw(&state, n)
             trial_order[other], trial_order[top] = order[top], order[other]
-        found = place_in_order(packing, trial_order, n, lowest, extent + 1, trial)
+        found = place_in_order(packing, trial_order, n, wall, lowest, extent + 1, trial)
         if found <= extent:
             extent = found
             memcpy(order, trial_order, n * sizeof(int64_t))
@@ -105,88 +119,22 @@ cdef int64_t mend(Packing* packing, int64_t* order, Py_ssize_t n, bint lowest, i
     return extent
 
 
-cdef live_bytes(nbytes, birth, death, by_birth, by_death):
-    """Return the bytes that are live once each buffer is born, in order of birth."""
-    born = nbytes[by_birth].cumsum()
-    dead = np.concatenate(([0], nbytes[by_death].cumsum()))
-    return born - dead[np.searchsorted(death[by_death], birth[by_birth], side="right")]
-
-
-cdef crowding(live, birth, death, by_birth):
-    """Return for each buffer the most bytes that are live at one of its steps.
-
-    A table of maxima over 1, 2, 4 … births answers for any range of births with two of them.
-    """
-    first = np.arange(birth.size)
-    last = np.searchsorted(birth[by_birth], death[by_birth])
-    width = np.frexp(last - first)[1] - 1
-    most = np.empty_like(live)
-    for k in range(width.max(initial=0) + 1):
-        at = np.flatnonzero(width == k)
-        most[by_birth[at]] = np.maximum(live[first[at]], live[last[at] - 2**k])
-        live = np.maximum(live[: -(2**k)], live[2**k :]) if live.size > 2**k else live
-    return most
-
-
-cdef tuple orders(nbytes, birth, death, crowd):
-    """Return pairs (keys, lowest) of ways to place buffers one by one, the most promising first.
-
-    The order sorts by the keys, the last one first. Crowding (where many bytes are live
-    there is the least choice) is the "breadth" of Pisarchyk & Lee.
-    """
-    length = death - birth
-    area = nbytes.astype(float) * length
-    return (
-        ((birth, -nbytes, -length, -crowd), False),
-        ((birth, -length, -nbytes), True),
-        ((-nbytes, birth, -crowd), False),
-        ((birth, -nbytes, -length), False),
-        ((birth, -length, -nbytes, -crowd), True),
-        ((-nbytes, birth), False),
-        ((birth, -length, -nbytes), False),
-        ((birth, -nbytes, -area), False),
-        ((birth, -nbytes, -length), True),
-        ((-nbytes, -death), False),
-    )
-
-
-cdef check(nbytes, birth, death, pinned, wall):
+cdef check(nbytes, birth, death, result):
     """Raise PlanError where one buffer by itself is impossible, or all together too large."""
-    if not nbytes.shape == birth.shape == death.shape == pinned.shape:
-        raise PlanError("nbytes, birth, death and pinned must have one entry for each buffer")
-    if wall < 0:
-        raise PlanError(f"the wall cannot lie at {wall} bytes")
+    if not nbytes.shape == birth.shape == death.shape == result.shape:
+        raise PlanError("nbytes, birth, death and result must have one entry for each buffer")
     lives = (birth >= 0) & (death > birth) & (death <= INT32_MAX)
-    is_below = (pinned < 0) | ((pinned <= wall) & (nbytes <= wall - pinned))
     for right, demand in (
         (nbytes >= 0, "cannot have fewer bytes than none"),
         (lives, "must be born and then die"),
-        (is_below, f"is pinned, but not below the wall at {wall}"),
     ):
         if not right.all():
             i = int(right.argmin())
             what = f"{nbytes[i]} bytes, steps {birth[i]} to {death[i]}"
             raise PlanError(f"buffer {i} ({what}) {demand}")
     # Half of what an int64 holds, so that no sum of sizes, with alignment, overflows.
-    if nbytes.sum(dtype=float) + 64.0 * nbytes.size + wall >= INT64_MAX // 2:
+    if nbytes.sum(dtype=float) + 64.0 * nbytes.size >= INT64_MAX // 2:
         raise PlanError("all buffers together have more bytes than can be counted")
-
-
-cdef void check_pins(const Lifetimes* lives) except *:
-    """Raise PlanError where two pinned buffers share a byte and a step."""
-    cdef const Buffer* a
-    cdef const Buffer* b
-    cdef Py_ssize_t j, k
-    for j in range(lives.npins):
-        a = &lives.buffers[lives.pins[j]]
-        for k in range(j + 1, lives.npins):
-            b = &lives.buffers[lives.pins[k]]
-            if b.pinned >= a.pinned + a.nbytes:
-                break
-            if a.birth < b.death and b.birth < a.death:
-                raise PlanError(
-                    f"buffers {lives.pins[j]} and {lives.pins[k]} are pinned to the same bytes"
-                )
 
 
 cdef inline int64_t* data(array) noexcept:
@@ -199,100 +147,171 @@ cdef class Placement:
 
     cdef Lifetimes lives
     cdef tuple arrays               # what lives points into
-    cdef object nbytes, birth, death, live
+    cdef object exact, nbytes, birth, death, above, live
+    cdef object results             # indices of the results in order of birth
     cdef object free                # indices of the buffers to be placed
-    cdef object offsets
+    cdef int64_t block              # bytes of the results alone
+    cdef object offsets             # the best, and where they are cut
     cdef int64_t extent
-    cdef int64_t bound              # most live bytes, with alignment: hardly to be beaten
+    cdef int64_t wall
+    cdef double weight              # of the extent and the slack
 
-    def __init__(self, nbytes, birth, death, pinned, int64_t wall):
-        check(nbytes, birth, death, pinned, wall)
-        self.nbytes, self.birth, self.death = nbytes, birth, death
-        buffers = np.empty(nbytes.size, BUFFER)
-        for name, values in zip(BUFFER.names, (nbytes, pinned, birth, death)):
-            buffers[name] = values
+    def __init__(self, nbytes, birth, death, result):
+        check(nbytes, birth, death, result)
+        unit = np.where((nbytes < 64) & ~result, 8, 64)
+        rounded = -(-nbytes // unit) * unit
+        death = np.where(result, death.max(initial=0), death)
         by_birth = np.argsort(birth, kind="stable")
         by_death = np.argsort(death, kind="stable")
-        pins = np.flatnonzero((pinned >= 0) & (nbytes > 0))
-        pins = pins[np.argsort(pinned[pins], kind="stable")]
-        self.arrays = buffers, by_birth, by_death, pins
+        self.results = by_birth[result[by_birth]]
+        taken = np.concatenate(([0], rounded[self.results].cumsum()))
+        self.block = taken.max()
+        self.above = taken[np.searchsorted(birth[self.results], death)]
+        self.exact, self.nbytes, self.birth, self.death = nbytes, rounded, birth, death
+        self.live = live_bytes(rounded, birth, death, by_birth, by_death)
+        buffers = np.empty(nbytes.size, BUFFER)
+        buffers["nbytes"] = np.where(result, 0, rounded)
+        buffers["above"], buffers["birth"], buffers["death"] = self.above, birth, death
+        self.arrays = buffers, by_birth, by_death
         self.lives = Lifetimes(nbytes.size, <Buffer*> PyArray_DATA(buffers), data(by_birth),
-                               data(by_death), data(pins), pins.size, wall)
-        check_pins(&self.lives)
-        self.free = np.flatnonzero((pinned < 0) & (nbytes > 0))
-        self.offsets = np.maximum(pinned, 0)
-        unit = np.where(nbytes < 64, 8, 64)
-        self.live = live_bytes(-(-nbytes // unit) * unit, birth, death, by_birth, by_death)
-        self.bound = max(self.live.max(initial=0), wall)
+                               data(by_death), self.live.max(initial=0))
+        self.free = np.flatnonzero(~result & (nbytes > 0))
+        self.weight = INT64_MAX
+
+    cdef consider(self, offsets):
+        """Keep these offsets if they are better: as they are, or with arena and block apart."""
+        free = self.free
+        start, nbytes = offsets[free], self.nbytes[free]
+        end = start + nbytes
+        cdef int64_t apart = end.max(initial=0), together, wall
+        apart = (apart + 63) // 64 * 64
+        if apart + self.block < self.weight:
+            self.offsets, self.wall = offsets, apart
+            self.extent = self.weight = apart + self.block
+        if self.block == 0 or self.is_done():
+            return
+        together = max(<int64_t> (end + self.above[free]).max(initial=0), self.lives.least)
+        together = (together + 63) // 64 * 64
+        wall = lowest_wall(start, nbytes, together - self.block)
+        cdef double weight = together
+        if wall < together - self.block:
+            weight += (together - self.block - wall) / <double> SLACK
+            weight += together / <double> SOME_SLACK
+        if weight < self.weight:
+            self.offsets, self.wall = offsets, wall
+            self.extent, self.weight = together, weight
+
+    cdef bint is_done(self):
+        return is_close(<int64_t> self.weight, self.lives.least)
 
     cdef in_time(self):
-        cdef int64_t* offsets = data(self.offsets)
-        with nogil:
-            self.extent = place_in_time(&self.lives, offsets)
-        if self.extent < 0:
-            raise MemoryError(f"cannot get the memory to place {self.lives.n} buffers")
+        """Place in time order, forwards and, where that is not good enough, backwards."""
+        buffers, by_birth, by_death = self.arrays
+        self.by_free_lists(&self.lives)
+        if self.is_done():
+            return
+        turned = buffers.copy()
+        turned["birth"] = INT32_MAX - buffers["death"]
+        turned["death"] = INT32_MAX - buffers["birth"]
+        by_birth, by_death = by_death[::-1].copy(), by_birth[::-1].copy()
+        cdef Lifetimes lives = self.lives
+        lives.buffers = <Buffer*> PyArray_DATA(turned)
+        lives.by_birth, lives.by_death = data(by_birth), data(by_death)
+        self.by_free_lists(&lives)
 
-    cdef in_orders(self):
-        """Try several orders, then mend the best of them, as far as that is affordable."""
+    cdef by_free_lists(self, const Lifetimes* lives):
+        offsets = np.zeros(self.nbytes.size, np.int64)
+        cdef int64_t* placed = data(offsets)
+        cdef bint is_placed
+        with nogil:
+            is_placed = place_in_time(lives, placed)
+        if not is_placed:
+            raise MemoryError(f"cannot get the memory to place {lives.n} buffers")
+        self.consider(offsets)
+
+    cdef search(self):
+        """Try several orders, and walls, and mend the best, as far as that is affordable."""
         cdef Py_ssize_t n = self.free.size
         cdef int64_t listed = LOOK_LISTED * (n + 2 * count_conflicts(&self.lives))
-        cdef int64_t cost = max(1, min(n * (n + 2 * self.lives.npins) // 2, listed))
-        cdef int64_t runs, extent
-        cdef int64_t* offsets
-        cdef int64_t* order
-        cdef int64_t* trial_offsets
-        cdef int64_t* trial_order
+        cdef int64_t cost = max(1, min(n * n // 2, listed))
         cdef Packing packing
-        cdef bint lowest
         if cost > LOOKS:
             return
-        tried = []          # (extent, turn, order, lowest, offsets); no two turns are equal
-        trials = self.offsets.copy(), self.free.copy()
-        trial_offsets, trial_order = data(trials[0]), data(trials[1])
-        crowd = crowding(self.live, self.birth, self.death, self.arrays[1])
         free = self.free
-        ways = orders(self.nbytes[free], self.birth[free], self.death[free], crowd[free])
+        crowd = crowding(self.live, self.birth, self.death, self.arrays[1])[free]
+        ways = orders(self.nbytes[free], self.birth[free], self.death[free], crowd)
+        ways = [(free[np.lexsort(keys)], lowest) for keys, lowest in ways[:LOOKS // cost]]
         try:
             if not packing_new(&packing, &self.lives, cost == listed):
                 raise MemoryError(f"cannot get the memory to place {self.lives.n} buffers")
-            for keys, lowest in ways[:LOOKS // cost]:
-                ordered, placed = self.free[np.lexsort(keys)], self.offsets.copy()
-                order, offsets = data(ordered), data(placed)
-                with nogil:
-                    extent = place_in_order(&packing, order, n, lowest, INT64_MAX, offsets)
-                tried.append((extent, len(tried), ordered, lowest, placed))
-                if is_close(extent, self.bound):
-                    break
-            tried.sort()
-            # Effort in proportion to what is to be gained.
-            gain = min(1.0, MUCH * (<double> tried[0][0] / self.bound - 1))
-            runs = <int64_t> (gain * min(RUNS_MENDING, LOOKS_MENDING // cost)) // STARTS
-            for extent, _, ordered, lowest, placed in tried[:STARTS]:
-                order, offsets = data(ordered), data(placed)
-                with nogil:
-                    extent = mend(&packing, order, n, lowest, extent, self.bound, runs, offsets,
-                                  trial_order, trial_offsets)
-                if extent < self.extent:
-                    self.extent, self.offsets = extent, placed
-                if is_close(extent, self.bound):
+            self.in_orders(&packing, 0, ways, min(RUNS_MENDING, LOOKS_MENDING // cost), STARTS)
+            if self.block == 0 or self.is_done():
+                return
+            lasting = (self.death - self.birth)[free]
+            tried = walls(self.offsets[free], self.nbytes[free], lasting, self.extent, self.block)
+            for wall in tried:
+                self.in_orders(&packing, wall, ways,
+                               min(RUNS_MENDING, LOOKS_MENDING // cost) // len(tried), 1)
+                if self.is_done():
                     break
         finally:
             packing_free(&packing)
+
+    cdef in_orders(self, Packing* packing, int64_t wall, list ways, int64_t runs, int starts):
+        """Place in each of the orders, with a wall, and mend the `starts` best of them."""
+        cdef Py_ssize_t n = self.free.size
+        cdef int64_t extent
+        cdef int64_t* offsets
+        cdef int64_t* order
+        cdef bint lowest
+        trials = np.zeros(self.nbytes.size, np.int64), self.free.copy()
+        cdef int64_t* trial_offsets = data(trials[0])
+        cdef int64_t* trial_order = data(trials[1])
+        tried = []          # (extent, turn, order, lowest, offsets); no two turns are equal
+        for ordered, lowest in ways:
+            ordered, placed = ordered.copy(), np.zeros(self.nbytes.size, np.int64)
+            order, offsets = data(ordered), data(placed)
+            with nogil:
+                extent = place_in_order(packing, order, n, wall, lowest, INT64_MAX, offsets)
+            tried.append((extent, len(tried), ordered, lowest, placed))
+            self.consider(placed)
+            if self.is_done():
+                return
+        tried.sort()
+        # Effort in proportion to what is to be gained.
+        runs = <int64_t> (runs * min(1.0, MUCH * (<double> tried[0][0] / self.lives.least - 1)))
+        for extent, _, ordered, lowest, placed in tried[:starts]:
+            placed = placed.copy()
+            order, offsets = data(ordered), data(placed)
+            with nogil:
+                extent = mend(packing, order, n, wall, lowest, extent, runs // starts, offsets,
+                              trial_order, trial_offsets)
+            self.consider(placed)
+            if self.is_done():
+                return
+
+    cdef cut(self):
+        """Return offsets within arena and block, who lies in the block, and the bytes of both."""
+        in_block = (self.offsets >= self.wall) & (self.nbytes > 0)
+        in_block[self.results] = True
+        offsets = np.where(in_block, self.extent - self.offsets - self.nbytes, self.offsets)
+        offsets[self.results] = self.nbytes[self.results].cumsum() - self.nbytes[self.results]
+        offsets[self.nbytes == 0] = 0
+        ends = offsets + self.exact
+        return (offsets, in_block, int(ends[~in_block].max(initial=0)),
+                int(ends[in_block].max(initial=0)))
 
 
 def place(
     const int64_t[::1] nbytes not None,
     const int64_t[::1] birth not None,
     const int64_t[::1] death not None,
-    const int64_t[::1] pinned=None,
-    int64_t wall=0,
+    result=None,
 ):
     """Place buffers so that those that share a step share no byte, in as few bytes as can be found.
 
-    The addresses [0, wall) are the result block, those from the wall on the arena. Pinned buffers
-    (results) lie in the result block; others may lie there while it is free. None lies across the
-    wall. Offsets are multiples of 64 for buffers of 64 bytes and more, else of 8 (in the arena
-    counted from the wall).
+    A buffer lies in the arena or in the block. Results lie in the block and are held from birth to
+    the end; they are its first bytes, in order of birth. Others may lie there while it is free.
 
     Parameters
     ----------
@@ -300,30 +319,31 @@ def place(
         Bytes of each buffer, exact.
     birth, death : int64 array, shape (n,)
         Steps; the buffer is held in [birth, death), 0 <= birth < death < 2**31.
-    pinned : int64 array, shape (n,), optional
-        Offset of each result, -1 for buffers that are to be placed.
-    wall : int, optional
-        Bytes of the result block.
+    result : bool array, shape (n,), optional
+        Which buffers are results; none when not given.
 
     Returns
     -------
     offsets : int64 array, shape (n,)
-        Pinned buffers keep theirs; others of no bytes have offset 0.
-    extent : int
-        End of the highest buffer, at least the wall; never below `live_peak`.
+        Multiples of 64 for results and buffers of 64 bytes and more, else of 8; 0 for no bytes.
+    in_block : bool array, shape (n,)
+        Whether the offset counts in the block; else it does in the arena.
+    arena_bytes, block_bytes : int
+        The ends of the highest buffers. Their sum is never below `live_peak`.
 
     Raises
     ------
     PlanError
-        A buffer or a pin is impossible; the message names it.
+        A buffer is impossible; the message names it.
 
     Examples
     --------
     >>> import numpy as np
     >>> from autodiff.core.allocate import place
-    >>> offsets, extent = place(np.array([640, 128, 512]), np.array([0, 1, 2]), np.array([2, 4, 4]))
-    >>> offsets.tolist(), extent
-    ([0, 640, 0], 768)
+    >>> lives = np.array([640, 128, 512]), np.array([0, 1, 2]), np.array([2, 4, 4])
+    >>> offsets, in_block, arena_bytes, block_bytes = place(*lives)
+    >>> offsets.tolist(), arena_bytes, block_bytes
+    ([0, 640, 0], 768, 0)
 
     References
     ----------
@@ -331,13 +351,13 @@ def place(
     & Lee 2020, "Efficient memory management for deep neural net inference" (best-fit, by orders).
     """
     cdef Placement placement
-    if pinned is None:
-        pinned = np.full(nbytes.shape[0], -1)
-    placement = Placement(*map(np.asarray, (nbytes, birth, death, pinned)), wall)
+    if result is None:
+        result = np.zeros(nbytes.shape[0], bool)
+    placement = Placement(*map(np.asarray, (nbytes, birth, death, result)))
     placement.in_time()
-    if not is_close(placement.extent, placement.bound):
-        placement.in_orders()
-    return placement.offsets, placement.extent
+    if not placement.is_done():
+        placement.search()
+    return placement.cut()
 
 
 def live_peak(
@@ -369,7 +389,7 @@ def live_peak(
     768
     """
     sizes, births, deaths = map(np.asarray, (nbytes, birth, death))
-    check(sizes, births, deaths, np.full(sizes.shape, -1), 0)
+    check(sizes, births, deaths, np.zeros(sizes.shape, bool))
     by_birth = np.argsort(births, kind="stable")
     by_death = np.argsort(deaths, kind="stable")
     return int(live_bytes(sizes, births, deaths, by_birth, by_death).max(initial=0))

@@ -14,6 +14,7 @@ cdef struct Placed:             # a buffer that has its place, or the wall
 
 cdef struct Packing:
     const Lifetimes* lives
+    Placed wall                 # between arena and block
     Placed* placed              # room for n + 1
     int64_t* conflicts_from     # n + 1 starts in conflicts
     int32_t* conflicts          # of each buffer; NULL: found by a look at everything placed
@@ -26,5 +27,5 @@ cdef bint packing_new(Packing* self, const Lifetimes* lives, bint lists) noexcep
 
 cdef void packing_free(Packing* self) noexcept nogil
 
-cdef int64_t place_in_order(Packing* self, const int64_t* order, Py_ssize_t n, bint lowest,
-                            int64_t enough, int64_t* offsets) noexcept nogil
+cdef int64_t place_in_order(Packing* self, const int64_t* order, Py_ssize_t n, int64_t wall,
+                            bint lowest, int64_t enough, int64_t* offsets) noexcept nogil

@@ -2,8 +2,9 @@
 
 A gap is a range of addresses between two placed buffers, next to each other, among those that
 share a step with the new one. The best gap is the smallest that holds it, or the lowest if so
-asked; without a gap it goes above all of them. The wall between result block and arena is one
-more placed buffer, of no bytes, that shares every step: nothing lies across it.
+asked, among those where the extent need not grow; else it goes as low as it can. The wall between
+arena and block, where one is wanted, is one more placed buffer, of no bytes, that shares every
+step: nothing lies across it.
 
 Who shares a step with the new buffer is found by one look at everything placed, O(n) a buffer, or
 read from lists made beforehand, O(k log k) for k conflicts: better for long plans of short lives.
@@ -16,25 +17,34 @@ from libc.string cimport memmove, memset
 from autodiff.core.allocate cimport Buffer, Lifetimes, align_up
 
 
-cdef int64_t find_gap(const Placed* placed, Py_ssize_t n, const Buffer* buffer, int64_t wall,
+cdef int64_t find_gap(const Placed* placed, Py_ssize_t n, const Buffer* buffer, int64_t enough,
                       bint lowest) noexcept nogil:
-    """Return the offset of the best gap for a buffer between n placed ones sorted by offset."""
+    """Return the offset of the best gap for a buffer between n placed ones sorted by offset.
+
+    A gap is good if the buffer, with the results above it, demands no more than `enough` there.
+    """
     cdef int64_t end = 0            # of the conflicting ones so far
-    cdef int64_t best = -1, least = INT64_MAX, offset, gap
+    cdef int64_t best = -1, first = -1, least = INT64_MAX, offset, gap
     cdef Py_ssize_t k
     for k in range(n):
         if placed[k].birth >= buffer.death or placed[k].death <= buffer.birth:
             continue
         gap = placed[k].offset - end
         if buffer.nbytes <= gap < least:
-            offset = align_up(end, buffer.nbytes, wall)
+            offset = align_up(end, buffer.nbytes)
             if offset + buffer.nbytes <= placed[k].offset:
+                if first < 0:
+                    first = offset
+                if offset + buffer.nbytes + buffer.above > enough:
+                    break
                 best = offset
                 least = gap
                 if lowest:
                     break
         end = max(end, placed[k].end)
-    return best if best >= 0 else align_up(end, buffer.nbytes, wall)
+    if best >= 0:
+        return best
+    return first if first >= 0 else align_up(end, buffer.nbytes)
 
 
 cdef void insert(Placed* placed, Py_ssize_t n, const Placed* new) noexcept nogil:
@@ -57,10 +67,10 @@ cdef Placed as_placed(const Buffer* buffer, int64_t offset) noexcept nogil:
     return placed
 
 
-cdef Placed wall_of(const Lifetimes* lives) noexcept nogil:
-    """Return the wall as a placed buffer of no bytes that is there at all steps."""
+cdef Placed as_wall(int64_t address) noexcept nogil:
+    """Return a wall as a placed buffer of no bytes that is there at all steps."""
     cdef Placed wall
-    wall.offset = wall.end = lives.wall
+    wall.offset = wall.end = address
     wall.birth, wall.death = -1, INT32_MAX
     return wall
 
@@ -75,11 +85,11 @@ cdef int compare(const void* a, const void* b) noexcept nogil:
 
 
 cdef Py_ssize_t gather(Packing* self, int64_t index, const int64_t* offsets) noexcept nogil:
-    """Fill placed with the wall and the placed conflicts of a buffer, sorted; return how many."""
+    """Fill placed, behind the wall, with the conflicts of a buffer, sorted; return how many."""
     cdef Py_ssize_t n = 1
     cdef int64_t k
     cdef int32_t other
-    self.placed[0] = wall_of(self.lives)
+    self.placed[0] = self.wall
     for k in range(self.conflicts_from[index], self.conflicts_from[index + 1]):
         other = self.conflicts[k]
         if self.is_placed[other]:
@@ -89,37 +99,28 @@ cdef Py_ssize_t gather(Packing* self, int64_t index, const int64_t* offsets) noe
     return n
 
 
-cdef int64_t place_in_order(Packing* self, const int64_t* order, Py_ssize_t n, bint lowest,
-                            int64_t enough, int64_t* offsets) noexcept nogil:
-    """Place n buffers in this order and return the extent, or `enough` when it gets that high.
+cdef int64_t place_in_order(Packing* self, const int64_t* order, Py_ssize_t n, int64_t wall,
+                            bint lowest, int64_t enough, int64_t* offsets) noexcept nogil:
+    """Place n buffers in this order; return the extent, or `enough` when it gets that high.
 
-    offsets holds those of the pinned buffers and receives the others'.
+    Nothing lies across the address `wall`; across 0 nothing can.
     """
-    cdef const Lifetimes* lives = self.lives
     cdef bint lists = self.conflicts != NULL
-    cdef int64_t extent = lives.wall
+    cdef int64_t extent = self.lives.least
     cdef Placed new
     cdef const Buffer* buffer
     cdef Py_ssize_t k, nplaced = 1
-    self.placed[0] = wall_of(lives)
+    self.placed[0] = self.wall = as_wall(wall)
     if lists:
-        memset(self.is_placed, 0, lives.n * sizeof(bint))
-    for k in range(lives.npins):
-        if lists:
-            self.is_placed[lives.pins[k]] = True
-        else:
-            buffer = &lives.buffers[lives.pins[k]]
-            new = as_placed(buffer, buffer.pinned)
-            insert(self.placed, nplaced, &new)
-            nplaced += 1
+        memset(self.is_placed, 0, self.lives.n * sizeof(bint))
     for k in range(n):
-        buffer = &lives.buffers[order[k]]
+        buffer = &self.lives.buffers[order[k]]
         if lists:
             nplaced = gather(self, order[k], offsets)
-        new = as_placed(buffer, find_gap(self.placed, nplaced, buffer, lives.wall, lowest))
-        if new.end >= enough:
+        new = as_placed(buffer, find_gap(self.placed, nplaced, buffer, extent, lowest))
+        extent = max(extent, new.end + buffer.above)
+        if extent >= enough:
             return enough
-        extent = max(extent, new.end)
         offsets[order[k]] = new.offset
         if lists:
             self.is_placed[order[k]] = True

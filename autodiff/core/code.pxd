@@ -38,6 +38,7 @@ cdef class Code:
     cdef int32_t widest           # most operands of one instruction
     cdef list results             # (base, offset, layout, dtype) of each output
     cdef int64_t arena_bytes, block_bytes, small_bytes
+    cdef int64_t kept_bytes       # of the block, its results: what is behind them dies with the run
 
     cdef int build_calls(self) except -1
     cdef int build_call(self, Call* call, int32_t value) except -1

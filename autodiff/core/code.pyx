@@ -15,6 +15,7 @@ from libc.stdlib cimport free
 from libc.string cimport memset
 
 from .allocate import place
+from .buffers import buffers
 from .elementwise cimport Elementwise
 from .operations cimport Operation, operations, type_dtypes
 from .kernels cimport OK, RAISED, Call, Prepare, Run, find_kernel, find_loop
@@ -170,85 +171,39 @@ cdef class Code:
 
     cdef int place_and_emit(self, Steps steps, const int32_t[::1] taken,
                             const int64_t[::1] workspace, bint given) except -1:
-        """Give every buffer of the plan an address and write the instructions."""
+        """Give every buffer of the plan an address and write the instructions.
+
+        Large results share the block, others have memory of their own: all those that are given.
+        """
         cdef Regions regions = self.regions
-        cdef int64_t n_steps = steps.c.size, t, b, n_regions = len(regions.regions)
-        cdef int64_t n_computes = 0, n_buffers = 0, wall = 0, extent
-        cdef int32_t r
-        cdef Value* x
-        # Each compute fills a buffer; one that takes an input over continues that buffer.
-        buffer_of_step = np.full(n_steps, -1, np.int64)
-        holder = np.full(n_regions, -1, np.int64)          # region -> its buffer now
-        cdef int64_t[::1] buffer_ = buffer_of_step, holder_ = holder
-        for t in range(n_steps):
-            n_computes += steps.c.action[t] == COMPUTE
-        nbytes = np.zeros(2 * n_computes, np.int64)
-        birth = np.zeros(2 * n_computes, np.int64)
-        death = np.full(2 * n_computes, n_steps + 1, np.int64)
-        pinned = np.full(2 * n_computes, -1, np.int64)
-        base = np.zeros(2 * n_computes, np.int32)
-        cdef int64_t[::1] nbytes_ = nbytes, birth_ = birth, death_ = death, pinned_ = pinned
-        cdef int32_t[::1] base_ = base
-        scratch = np.full(n_steps, -1, np.int64)           # step -> buffer of its workspace
-        cdef int64_t[::1] scratch_ = scratch
-        freed = np.full(n_steps, -1, np.int64)             # step -> buffer it ends
-        cdef int64_t[::1] freed_ = freed
-        for t in range(n_steps):
-            r = steps.c.node[t]
-            if steps.c.action[t] == COMPUTE:
-                if taken[t] >= 0:
-                    b = holder_[taken[t]]
-                    holder_[taken[t]] = -1
-                else:
-                    b = n_buffers
-                    n_buffers += 1
-                    nbytes_[b] = regions.values[<int32_t> regions.regions[r]].nbytes
-                    birth_[b] = t
-                holder_[r] = b
-                buffer_[t] = b
-                if workspace[r]:
-                    scratch_[t] = n_buffers
-                    nbytes_[n_buffers] = workspace[r]
-                    birth_[n_buffers] = t
-                    death_[n_buffers] = t + 1
-                    n_buffers += 1
-            elif holder_[r] >= 0:
-                death_[holder_[r]] = t
-                freed_[t] = holder_[r]
-                holder_[r] = -1
-        # Results: large ones at fixed places of the block, small ones in memory of their own.
         cdef int32_t small = FIRST + len(regions.arguments) + len(regions.constants)
-        self.results = []
+        cdef Value* x
+        cdef int64_t b
+        nbytes = np.array([regions.values[<int32_t> r].nbytes for r in regions.regions], np.int64)
+        sizes, birth, death, filled, scratch, freed, last = buffers(
+            steps, taken, nbytes, workspace)
+        base = np.zeros(sizes.size, np.int32)
+        result = np.zeros(sizes.size, bool)
+        outputs = []                # (buffer, layout, dtype)
         for value in regions.outputs:
             x = &regions.values[<int32_t> value]
-            b = holder_[x.slot]
+            b = last[x.slot]
+            outputs.append((b, x.layout, x.dtype))
             if x.nbytes >= BLOCK_RESULT and not given:
-                wall = (wall + 63) & ~63
-                pinned_[b] = wall
-                base_[b] = BLOCK
-                self.results.append((BLOCK, wall, x.layout, x.dtype))
-                wall += x.nbytes
+                result[b] = True
             else:
-                pinned_[b] = 0
-                base_[b] = small
-                self.results.append((small, 0, x.layout, x.dtype))
+                base[b] = small
                 self.small_bytes += 0 if given else x.nbytes
                 small += 1
         self.n_bases = small
-        chosen = np.flatnonzero(base[:n_buffers] < FIRST)
-        offsets = np.zeros(n_buffers, np.int64)
-        placed, extent = place(nbytes[chosen], birth[chosen], death[chosen], pinned[chosen], wall)
-        offsets[chosen] = placed
-        cdef int64_t[::1] offset_ = offsets
-        for b in range(n_buffers):
-            if base_[b] < FIRST:
-                if offset_[b] >= wall and pinned_[b] < 0:
-                    offset_[b] -= wall
-                elif nbytes_[b]:
-                    base_[b] = BLOCK
-        self.block_bytes = wall
-        self.arena_bytes = extent - wall
-        self.emit(steps, buffer_, scratch_, freed_, offset_, nbytes_, base_)
+        offset = np.zeros(sizes.size, np.int64)
+        chosen = np.flatnonzero(base < FIRST)
+        offset[chosen], base[chosen], self.arena_bytes, self.block_bytes = place(
+            sizes[chosen], birth[chosen], death[chosen], result[chosen])
+        self.results = [(int(base[b]), int(offset[b]), layout, dtype)
+                        for b, layout, dtype in outputs]
+        self.kept_bytes = (offset + sizes)[result].max(initial=0)
+        self.emit(steps, filled, scratch, freed, offset, sizes, base)
         return 0
 
     cdef int emit(self, Steps steps, int64_t[::1] buffer_of, int64_t[::1] scratch,

@@ -5,4 +5,4 @@ from libc.stdint cimport int64_t
 from autodiff.core.allocate cimport Lifetimes
 
 
-cdef int64_t place_in_time(const Lifetimes* lives, int64_t* offsets) noexcept nogil
+cdef bint place_in_time(const Lifetimes* lives, int64_t* offsets) noexcept nogil

@@ -2,17 +2,13 @@
 
 This is what malloc does, with the advantage of knowing sizes and deaths beforehand. Free segments
 wait in bins by size (eight to an octave; Masmano et al. 2004, "TLSF"), so a step costs O(1) and
-10^6 buffers a fraction of a second. Two things are asked beyond malloc:
+10^6 buffers a fraction of a second.
 
-- A segment of the result block, below the wall, is free only until its result is born. Each
-  result's place is therefore a segment of its own with that deadline, and never merges with its
-  neighbours. Above the wall nothing has a deadline.
-- Buffers below 64 bytes lie at multiples of 8 and the others at multiples of 64. They are placed
-  one kind after the other, the arena of the large above that of the small: mixed, every scalar
-  would cost 64 bytes. The kind with more bytes gets the result block to use.
+Buffers below 64 bytes lie at multiples of 8 and the others at multiples of 64. They are placed one
+kind after the other, the large above the small: mixed, every scalar would cost 64 bytes.
 """
 
-from libc.stdint cimport INT32_MAX, int32_t, int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
@@ -27,27 +23,23 @@ cdef enum:
     BINS = 512
     WORDS = BINS // 64
     TRIES = 24              # segments looked at in one bin
-    RESULTS = 0             # index of the bins below the wall
-    ARENA = 1               # and of those above
 
 cdef struct Segment:
     int64_t offset
     int64_t nbytes
-    int32_t until           # first step at which a result lies here
     int32_t below           # neighbours by address, -1 at an end
     int32_t above
     int32_t prev            # neighbours in the bin; next also links the unused segments
     int32_t next
-    int area                # RESULTS or ARENA
     bint is_free
 
 cdef struct FreeList:
     Segment* segments
     int32_t unused
-    int32_t last            # highest segment of the arena
+    int32_t last            # highest segment
     int64_t top             # its end
-    int32_t[2][BINS] bins
-    uint64_t[2][WORDS] filled
+    int32_t[BINS] bins
+    uint64_t[WORDS] filled
 
 
 cdef inline int bin_of(int64_t nbytes) noexcept nogil:
@@ -56,15 +48,12 @@ cdef inline int bin_of(int64_t nbytes) noexcept nogil:
     return octave * OCTAVE + <int> ((nbytes >> (octave - 3)) & (OCTAVE - 1))
 
 
-cdef int32_t segment_new(FreeList* self, int64_t offset, int64_t nbytes, int32_t until,
-                         int area) noexcept nogil:
+cdef int32_t segment_new(FreeList* self, int64_t offset, int64_t nbytes) noexcept nogil:
     cdef int32_t index = self.unused
     cdef Segment* segment = &self.segments[index]
     self.unused = segment.next
     segment.offset = offset
     segment.nbytes = nbytes
-    segment.until = until
-    segment.area = area
     segment.below = segment.above = -1
     segment.is_free = False
     return index
@@ -73,14 +62,14 @@ cdef int32_t segment_new(FreeList* self, int64_t offset, int64_t nbytes, int32_t
 cdef void bin_insert(FreeList* self, int32_t index) noexcept nogil:
     cdef Segment* segment = &self.segments[index]
     cdef int number = bin_of(segment.nbytes)
-    cdef int32_t first = self.bins[segment.area][number]
+    cdef int32_t first = self.bins[number]
     segment.is_free = True
     segment.prev = -1
     segment.next = first
     if first >= 0:
         self.segments[first].prev = index
-    self.bins[segment.area][number] = index
-    self.filled[segment.area][number >> 6] |= <uint64_t> 1 << (number & 63)
+    self.bins[number] = index
+    self.filled[number >> 6] |= <uint64_t> 1 << (number & 63)
 
 
 cdef void bin_remove(FreeList* self, int32_t index) noexcept nogil:
@@ -92,16 +81,16 @@ cdef void bin_remove(FreeList* self, int32_t index) noexcept nogil:
     if segment.prev >= 0:
         self.segments[segment.prev].next = segment.next
         return
-    self.bins[segment.area][number] = segment.next
+    self.bins[number] = segment.next
     if segment.next < 0:
-        self.filled[segment.area][number >> 6] &= ~(<uint64_t> 1 << (number & 63))
+        self.filled[number >> 6] &= ~(<uint64_t> 1 << (number & 63))
 
 
-cdef int32_t find(const FreeList* self, int area, int64_t nbytes, int32_t death) noexcept nogil:
-    """Return the smallest free segment found that holds nbytes and lasts until death, or -1."""
+cdef int32_t find(const FreeList* self, int64_t nbytes) noexcept nogil:
+    """Return the smallest free segment found that holds nbytes, or -1."""
     cdef int number = bin_of(nbytes)
     cdef int word = number >> 6
-    cdef uint64_t bits = self.filled[area][word] >> (number & 63) << (number & 63)
+    cdef uint64_t bits = self.filled[word] >> (number & 63) << (number & 63)
     cdef const Segment* segment
     cdef int32_t index, best
     cdef int tries
@@ -110,14 +99,14 @@ cdef int32_t find(const FreeList* self, int area, int64_t nbytes, int32_t death)
             word += 1
             if word == WORDS:
                 return -1
-            bits = self.filled[area][word]
-        index = self.bins[area][word * 64 + __builtin_ctzll(bits)]
+            bits = self.filled[word]
+        index = self.bins[word * 64 + __builtin_ctzll(bits)]
         bits &= bits - 1
         best = -1
         tries = 0
         while index >= 0 and tries < TRIES:
             segment = &self.segments[index]
-            if segment.nbytes >= nbytes and segment.until >= death and (
+            if segment.nbytes >= nbytes and (
                 best < 0 or segment.nbytes < self.segments[best].nbytes
             ):
                 best = index
@@ -129,15 +118,11 @@ cdef int32_t find(const FreeList* self, int area, int64_t nbytes, int32_t death)
             return best
 
 
-cdef int32_t take(FreeList* self, int64_t nbytes, int32_t death, bint results) noexcept nogil:
+cdef int32_t take(FreeList* self, int64_t nbytes) noexcept nogil:
     """Return a segment of exactly nbytes, marked as used: free before, split, or at the top."""
-    cdef int32_t index = -1
+    cdef int32_t index = find(self, nbytes)
     cdef int32_t rest
     cdef Segment* segment
-    if results:
-        index = find(self, RESULTS, nbytes, death)
-    if index < 0:
-        index = find(self, ARENA, nbytes, death)
     if index >= 0:
         bin_remove(self, index)
     elif self.last >= 0 and self.segments[self.last].is_free:
@@ -146,7 +131,7 @@ cdef int32_t take(FreeList* self, int64_t nbytes, int32_t death, bint results) n
         self.segments[index].nbytes = nbytes
         self.top = self.segments[index].offset + nbytes
     else:
-        index = segment_new(self, self.top, nbytes, INT32_MAX, ARENA)
+        index = segment_new(self, self.top, nbytes)
         self.segments[index].below = self.last
         if self.last >= 0:
             self.segments[self.last].above = index
@@ -154,13 +139,12 @@ cdef int32_t take(FreeList* self, int64_t nbytes, int32_t death, bint results) n
         self.top += nbytes
     segment = &self.segments[index]
     if segment.nbytes > nbytes:
-        rest = segment_new(self, segment.offset + nbytes, segment.nbytes - nbytes, segment.until,
-                           segment.area)
+        rest = segment_new(self, segment.offset + nbytes, segment.nbytes - nbytes)
         self.segments[rest].below = index
         self.segments[rest].above = segment.above
         if segment.above >= 0:
             self.segments[segment.above].below = rest
-        elif segment.area == ARENA:
+        else:
             self.last = rest
         segment.above = rest
         segment.nbytes = nbytes
@@ -176,7 +160,7 @@ cdef void absorb(FreeList* self, int32_t index) noexcept nogil:
     segment.above = self.segments[gone].above
     if segment.above >= 0:
         self.segments[segment.above].below = index
-    elif segment.area == ARENA:
+    else:
         self.last = index
     self.segments[gone].next = self.unused
     self.unused = gone
@@ -196,63 +180,35 @@ cdef void give(FreeList* self, int32_t index) noexcept nogil:
     bin_insert(self, index)
 
 
-cdef void add_range(FreeList* self, int64_t start, int64_t end, int32_t until,
-                    int64_t unit) noexcept nogil:
-    """Make a free segment of what is left of a range between multiples of unit."""
-    start = (start + unit - 1) // unit * unit
-    end = end // unit * unit
-    if start < end:
-        bin_insert(self, segment_new(self, start, end - start, until, RESULTS))
+cdef inline bint is_kind(const Buffer* buffer, bint small) noexcept nogil:
+    return buffer.nbytes > 0 and (buffer.nbytes < 64) == small
 
 
-cdef void add_results(FreeList* self, const Lifetimes* lives, int64_t unit) noexcept nogil:
-    """Make a segment of each range of the result block, free until the first birth there."""
-    cdef int64_t start = 0, end = 0
-    cdef int32_t until = 0
-    cdef const Buffer* pin
-    cdef Py_ssize_t k
-    for k in range(lives.npins):
-        pin = &lives.buffers[lives.pins[k]]
-        if pin.pinned < end:        # results that lie at one place at different times
-            end = max(end, pin.pinned + pin.nbytes)
-            until = min(until, pin.birth)
-            continue
-        add_range(self, start, end, until, unit)
-        add_range(self, end, pin.pinned, INT32_MAX, unit)
-        start, end, until = pin.pinned, pin.pinned + pin.nbytes, pin.birth
-    add_range(self, start, end, until, unit)
-    add_range(self, end, lives.wall, INT32_MAX, unit)
-
-
-cdef inline bint is_kind(const Buffer* buffer, int64_t unit) noexcept nogil:
-    return buffer.pinned < 0 and buffer.nbytes > 0 and (buffer.nbytes < 64) == (unit < 64)
-
-
-cdef Py_ssize_t most_held(const Lifetimes* lives, int64_t unit) noexcept nogil:
+cdef Py_ssize_t most_held(const Lifetimes* lives, bint small) noexcept nogil:
     """Return how many buffers of a kind are held at once."""
     cdef const Buffer* buffers = lives.buffers
     cdef Py_ssize_t held = 0, most = 0, dead = 0, k
     for k in range(lives.n):
         while buffers[lives.by_death[dead]].death <= buffers[lives.by_birth[k]].birth:
-            held -= is_kind(&buffers[lives.by_death[dead]], unit)
+            held -= is_kind(&buffers[lives.by_death[dead]], small)
             dead += 1
-        held += is_kind(&buffers[lives.by_birth[k]], unit)
+        held += is_kind(&buffers[lives.by_birth[k]], small)
         most = max(most, held)
     return most
 
 
-cdef int64_t place_kind(const Lifetimes* lives, int64_t floor, int64_t unit, bint results,
+cdef int64_t place_kind(const Lifetimes* lives, int64_t floor, bint small,
                         int64_t* offsets) noexcept nogil:
-    """Place the buffers of one kind from floor on and, if so told, in the result block.
+    """Place the buffers of one kind from floor on.
 
-    Returns the end of the highest buffer above the wall, else 0; -1 without memory to work in.
+    Returns the end of the highest one, the floor if there is none; -1 without memory to work in.
     """
     cdef FreeList self
     cdef const Buffer* buffers = lives.buffers
-    # Beside each held segment one may be free, and one at each end of a result.
-    cdef Py_ssize_t capacity = 2 * (most_held(lives, unit) + lives.npins) + 4
+    # Beside each held segment one may be free, and one at the end.
+    cdef Py_ssize_t capacity = 2 * most_held(lives, small) + 4
     cdef Py_ssize_t k, born, gone, dead = 0
-    cdef int64_t extent = 0
+    cdef int64_t extent = floor
     cdef int32_t* held = <int32_t*> malloc((lives.n + 1) * sizeof(int32_t))
     self.segments = <Segment*> malloc(capacity * sizeof(Segment))
     if held == NULL or self.segments == NULL:
@@ -266,43 +222,25 @@ cdef int64_t place_kind(const Lifetimes* lives, int64_t floor, int64_t unit, bin
     self.top = floor
     memset(self.bins, 0xFF, sizeof(self.bins))
     memset(self.filled, 0, sizeof(self.filled))
-    if results:
-        add_results(&self, lives, unit)
     for k in range(lives.n):
         born = lives.by_birth[k]
         while buffers[lives.by_death[dead]].death <= buffers[born].birth:
             gone = lives.by_death[dead]
-            if is_kind(&buffers[gone], unit):
+            if is_kind(&buffers[gone], small):
                 give(&self, held[gone])
             dead += 1
-        if is_kind(&buffers[born], unit):
-            held[born] = take(&self, (buffers[born].nbytes + unit - 1) // unit * unit,
-                              buffers[born].death, results)
+        if is_kind(&buffers[born], small):
+            held[born] = take(&self, buffers[born].nbytes)
             offsets[born] = self.segments[held[born]].offset
-            if offsets[born] >= lives.wall:
-                extent = max(extent, offsets[born] + buffers[born].nbytes)
+            extent = max(extent, offsets[born] + buffers[born].nbytes)
     free(held)
     free(self.segments)
     return extent
 
 
-cdef int64_t place_in_time(const Lifetimes* lives, int64_t* offsets) noexcept nogil:
-    """Write the offset of every buffer that has bytes and is not pinned; return the extent.
-
-    Returns -1 if there is no memory to work in.
-    """
-    cdef int64_t[2] nbytes
-    cdef int64_t small, large
-    cdef bint results_to_small
-    cdef Py_ssize_t i
-    nbytes[0] = nbytes[1] = 0
-    for i in range(lives.n):
-        if lives.buffers[i].pinned < 0:
-            nbytes[lives.buffers[i].nbytes >= 64] += lives.buffers[i].nbytes
-    results_to_small = nbytes[0] > nbytes[1]
-    small = place_kind(lives, lives.wall, 8, results_to_small, offsets)
+cdef bint place_in_time(const Lifetimes* lives, int64_t* offsets) noexcept nogil:
+    """Write the offset of every buffer that has bytes; False if there is no memory to work in."""
+    cdef int64_t small = place_kind(lives, 0, True, offsets)
     if small < 0:
-        return -1
-    small = max(small, lives.wall)
-    large = place_kind(lives, align_up(small, 64, lives.wall), 64, not results_to_small, offsets)
-    return -1 if large < 0 else max(small, large)
+        return False
+    return place_kind(lives, align_up(small, 64), False, offsets) >= 0

@@ -6,6 +6,11 @@ from .code cimport Code
 from .regions cimport Regions
 
 
+cdef extern from "results.h":
+    ctypedef struct Results:
+        char* data
+
+
 cdef class Record:
     cdef uint64_t thread          # 0: no thread has set it yet
     cdef int64_t latest           # of that thread
@@ -50,7 +55,7 @@ cdef class Executable:
 
 
 cdef class Memory:
-    cdef char* data
+    cdef Results results
 
 
 cdef bint fits(object given, const Input* wanted) noexcept

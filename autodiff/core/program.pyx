@@ -34,8 +34,11 @@ cdef extern from "Python.h":
 
 cdef extern from "clock.h" nogil:
     int64_t nanoseconds()
-    void* aligned_get(size_t nbytes)
-    void aligned_free(void* data)
+
+cdef extern from "results.h" nogil:
+    int results_get(Results*, size_t nbytes, size_t kept)
+    void results_cut(Results*, size_t kept)
+    void results_drop(Results*)
 
 cdef extern from "numpy/arrayobject.h":
     int PyArray_SetBaseObject(cnp.ndarray, object) except -1
@@ -89,7 +92,7 @@ cdef class Memory:
     """Bytes that result arrays keep alive."""
 
     def __dealloc__(self):
-        aligned_free(self.data)
+        results_drop(&self.results)
 
 
 cdef bint fits(object given, const Input* wanted) noexcept:
@@ -272,12 +275,11 @@ cdef class Executable:
         cdef list results = []
         if self.block_bytes:
             memory = Memory.__new__(Memory)
-            memory.data = <char*> aligned_get(self.block_bytes)
-            if memory.data == NULL:
+            if results_get(&memory.results, self.block_bytes, code.kept_bytes):
                 raise ArenaError(
                     f"cannot get {self.block_bytes} bytes for the results of a program: the system "
                     "refuses; give the program a smaller budget")
-            bases[BLOCK] = memory.data
+            bases[BLOCK] = memory.results.data
         for k in range(self.n_outputs):
             if out is None:
                 results.append(self.result_array(&self.outputs[k], memory, bases))
@@ -301,6 +303,8 @@ cdef class Executable:
             give_back(block, self.arena_bytes)
         if status != OK:
             self.fail(status, &run, failed)
+        if memory is not None:
+            results_cut(&memory.results, code.kept_bytes)
         self.record.set(high[0] + high[1] + self.small_bytes + self.captured_bytes)
         return results if out is None else out
 
@@ -309,7 +313,7 @@ cdef class Executable:
         cdef cnp.npy_intp shape[32]
         cdef int d
         if at.base == BLOCK:
-            array = array_view(at.layout, at.dtype, memory.data + at.offset)
+            array = array_view(at.layout, at.dtype, memory.results.data + at.offset)
             Py_INCREF(memory)
             PyArray_SetBaseObject(array, memory)
             return array
