@@ -1,13 +1,14 @@
 """Compare with the systems a user would pick instead, on the same work, in one run.
 
-    python benchmarks/peers.py                                  # all of it, about an hour
+    python benchmarks/peers.py                                  # all of it, about half an hour
     python benchmarks/peers.py --only chain mlp-small --threads 1
     python benchmarks/peers.py --quick --out /tmp/peers         # tiny sizes, three rounds
 
 One process for each system, the same cores for all, waiting without spinning; results are compared
 first (value and gradients); then rounds in which every system has its turn. Prints medians, the
 ratio to the quickest peer and to the floor, and whether each bar is met; writes peers.csv and
-peers.png into `--out`. What is not installed is left out, and named.
+peers.png into `--out`. What is not installed is left out, and named. The deep MLP, where memory is
+what differs, has a benchmark of its own: deep_mlp.py.
 """
 
 import argparse

@@ -266,7 +266,8 @@ def turns(workers, n, turn=0.05, progress=iter):
     for k in progress(range(n)):
         for j in range(len(workers)):
             j = (j + k) % len(workers)
-            workers[j].mean(max(1, steps[j] // 20))
+            if steps[j] > 1:
+                workers[j].mean(max(1, steps[j] // 20))
             seconds[j].append(workers[j].mean(steps[j]))
     return seconds
 
