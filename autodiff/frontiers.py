@@ -98,8 +98,12 @@ class Frontier(Sequence):
         return "\n".join(rows)
 
 
-def frontier(f: Callable[..., Any], *args: Any, points: int = 24, **kwargs: Any) -> Frontier:
-    """Plan f, traced on arguments like these, at many byte budgets; nothing of it is run.
+def frontier(
+    f: Callable[..., Any], *args: Any, points: int = 24, costs: str = "static", **kwargs: Any,
+) -> Frontier:
+    """Plan f, traced on arguments like these, at many byte budgets.
+
+    Nothing is run, except to measure costs.
 
     Every point is a plan with its addresses: the program would measure its `peak_bytes` to the
     byte. Seconds are estimated from costs and a speed of this machine that is measured once.
@@ -113,6 +117,9 @@ def frontier(f: Callable[..., Any], *args: Any, points: int = 24, **kwargs: Any)
         Arguments whose shapes and dtypes matter, not their values.
     points : int
         Budgets to plan for, from 2; plans that hold more without costing less are left out.
+    costs : "static" or "measured"
+        As in `compile`. To be measured, f is run three times under Store, in the bytes of the
+        frontier's last point.
 
     Returns
     -------
@@ -122,7 +129,7 @@ def frontier(f: Callable[..., Any], *args: Any, points: int = 24, **kwargs: Any)
     Raises
     ------
     ArgumentError
-        When f returns nothing that is computed from arrays.
+        When f returns nothing that is computed from arrays, and for other costs.
     PolicyError
         When `points` is not an int of at least 2.
 
@@ -137,7 +144,7 @@ def frontier(f: Callable[..., Any], *args: Any, points: int = 24, **kwargs: Any)
     >>> found[-1].overhead, found[0].overhead > 0, found[0].peak_bytes < found[-1].peak_bytes
     (0.0, True, True)
     """
-    store = compile(f, Store()).plan(*args, **kwargs)
+    store = compile(f, Store(), costs).plan(*args, **kwargs)
     problem, captured = store.problem, store.captured_bytes
     with _bar(points) as bar:
         planned = plan_frontier(problem, points, progress=lambda: bar.update(1))

@@ -8,7 +8,7 @@ from autodiff.core.graph import Graph
 from autodiff.core.program import Executable
 from autodiff.core.regions import Regions
 from autodiff.core.variable import Variable
-from autodiff.errors import BudgetError, GraphError, PolicyError
+from autodiff.errors import ArgumentError, BudgetError, GraphError, PolicyError
 from autodiff.planning import Budget, Problem, Save, Schedule, as_policy, memory_bound
 from autodiff.planning.budget import impossible, not_found
 from autodiff.planning.costbound import ANY_ORDER, certified
@@ -147,6 +147,9 @@ class Program:
     policy : policy, str or None
         `ad.Store()`, `ad.Recompute()`, `ad.Checkpoint(every=k)` or their names; None means the
         enclosing `ad.use_policy`, else Store.
+    costs : "static" or list of arrays
+        What the plan takes for the cost of an operation: a number from a table, or the time it
+        takes on these arrays, one for each input, as `with_measured_costs` finds it.
 
     Attributes
     ----------
@@ -162,6 +165,8 @@ class Program:
     GraphError
         For something that is not a Variable, belongs to another graph, or an output that depends
         on a leaf which is not among the inputs.
+    PolicyError
+        When `ad.Save` names what nothing in the graph is marked with.
     ShapeError, DTypeError
         When called with an array of another shape or dtype.
 
@@ -174,7 +179,7 @@ class Program:
     [array([0., 0., 0.]), array(0.)]
     """
 
-    def __init__(self, inputs, outputs, policy=None):
+    def __init__(self, inputs, outputs, policy=None, costs="static"):
         self.policy = as_policy(policy)
         self.outputs = as_variables(outputs, "outputs")
         self.inputs = as_variables(inputs, "inputs")
@@ -183,11 +188,17 @@ class Program:
         self.graph: Graph = self.outputs[0].graph
         if self.inputs and self.inputs[0].graph is not self.graph:
             raise GraphError("Program: inputs and outputs belong to different graphs")
+        if isinstance(costs, str) and costs != "static":
+            raise ArgumentError(
+                f"Program: costs are 'static', or arrays to measure them on, not {costs!r}")
+        check_names(self.graph, self.policy)
         self._profile = None
         self._executable, self.plan = build(self.graph, self.inputs, self.outputs, self.policy)
         self._strided = {}  # argument strides -> (Executable with packed arguments, Plan)
         self._lock = threading.Lock()
         self._last = threading.local()  # the Executable of each thread's last run
+        if not isinstance(costs, str):
+            self._measure_costs(costs, self.constants())
 
     @property
     def peak_bytes(self):
@@ -254,13 +265,18 @@ class Program:
         >>> f.plan.costs
         'measured'
         """
-        arrays, strides = self._executable.accept(tuple(arrays))
         other = copy.copy(self)
-        other._profile = Profile(self._for_strides(strides)[0], arrays, constants)
-        other._executable, other.plan = build(
-            self.graph, self.inputs, self.outputs, self.policy, profile=other._profile)
         other._strided, other._last = {}, threading.local()
+        other._measure_costs(arrays, constants)
         return other
+
+    def _measure_costs(self, arrays, constants):
+        """Plan anew, by the time each region of the plan so far takes on these arrays."""
+        arrays, strides = self._executable.accept(tuple(arrays))
+        self._profile = Profile(self._for_strides(strides)[0], arrays, constants)
+        self._strided = {}
+        self._executable, self.plan = build(
+            self.graph, self.inputs, self.outputs, self.policy, profile=self._profile)
 
     def with_schedule(self, schedule):
         """Make a program of the same inputs and outputs that runs a schedule of `plan.problem`.

@@ -294,6 +294,10 @@ def test_wrong_names_are_told():
             call(X)
     with pytest.raises(PolicyError, match="no value is marked"):
         ad.grad(lambda x: x.sum(), policy=ad.Save(["h"]))(X)
+    x = ad.variable("x", X.shape)
+    y = ad.save(np.tanh(x), "h")
+    with pytest.raises(PolicyError, match="nothing is saved as 'k': marked are 'h'"):
+        ad.Program([x], [np.sin(y)], policy=ad.Save(["h", "k"]))
     with pytest.raises(PolicyError, match="class"):
         ad.grad(saving, policy=ad.Save)(X)
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import autodiff as ad
+from autodiff.errors import ArgumentError, ShapeError
 from autodiff.profile import rounded
 from autodiff.speed import estimate_seconds
 
@@ -113,3 +114,29 @@ def test_rounding():
     assert (found[:63] == costs[:63]).all()
     assert len(set(found[64:4999].tolist())) <= 32 * 7
     assert (np.diff(found[:4999]) >= 0).all()
+
+
+def test_a_program_made_by_hand_takes_arrays_to_measure_costs_on():
+    x = ad.variable("x", X.shape)
+    y = slow()(np.tanh(np.tanh(x) * x))
+    g, = ad.gradients((y * y).sum(), [x])
+    static = ad.Program([x], [g])
+    program = ad.Program([x], [g], costs=[X])
+    assert (static.plan.costs, program.plan.costs) == ("static", "measured")
+    assert program.plan.problem.cost.max() > 2.8e6
+    assert program(X)[0].tobytes() == static(X)[0].tobytes()
+    strided = ad.Program([x], [g], costs=[np.asfortranarray(X)])
+    assert strided.plan.costs == strided.plan_for(np.asfortranarray(X)).costs == "measured"
+    with pytest.raises(ArgumentError, match="costs are 'static', or arrays"):
+        ad.Program([x], [g], costs="measured")
+    with pytest.raises(ShapeError):
+        ad.Program([x], [g], costs=[X.T])
+
+
+def test_a_frontier_of_measured_costs():
+    found = ad.frontier(ad.grad(f), X, points=4, costs="measured")
+    assert {point.plan.costs for point in found} == {"measured"}
+    assert all(point.seconds == 1e-9 * point.plan.cost for point in found)
+    assert all(point.plan.problem.total_cost > 4 * 2.8e6 for point in found)
+    with pytest.raises(ArgumentError, match="costs are"):
+        ad.frontier(ad.grad(f), X, costs="guessed")
