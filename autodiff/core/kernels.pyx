@@ -5,12 +5,18 @@ its `types` string; so every ufunc of NumPy and SciPy is an operation for the pr
 BLAS is loaded with the first product (importing scipy.linalg costs 0.2 s).
 """
 
+import os
+
 import numpy as np
 
 from cpython.pycapsule cimport PyCapsule_GetName, PyCapsule_GetPointer
 from libc.stdint cimport int64_t
+from libc.stdlib cimport free
+
+from autodiff.errors import ArenaError
 
 from . cimport threads
+from . import threads as pool
 
 cdef extern from "parallel.h" nogil:
     ctypedef void (*Task)(void*, int64_t) noexcept
@@ -42,7 +48,9 @@ cdef extern from "matmul.h" nogil:
     const NamedLoop* casts
     PyUFuncGenericFunction find_named(const NamedLoop*, const char*)
     const NamedKernel* c_find_kernel "find_kernel"(const char*)
-    int matmul(const Call*, char**, Run*) noexcept
+    const NamedKernel* find_product(const char*)
+    int control_blas_threads(const char*)
+    int most_in_blas()
     int fits_blas(const int64_t*, int64_t, int)
     ctypedef void (*BlockLoop)(void*, const void*, const void*, const void*, int64_t)
     ctypedef struct NamedBlock:
@@ -73,20 +81,23 @@ CAST_LETTERS = ["o", "b", "ub", "h", "uh", "i", "ui", "l", "ul", "q", "uq", "f",
 cdef bint blas_loaded = False
 
 
-LIBRARY_BYTES = 9_000_000     # OpenBLAS's packing buffers: 7 MB measured after float32 and float64
+LIBRARY_BYTES = 8_000_000     # OpenBLAS's packing buffer of a thread: at most 6.9 MB measured
 
 
 def library_bytes():
     """Return the bytes that libraries hold beside any plan: BLAS's packing buffers, once loaded.
 
-    They are allocated once per process, at the first products, and are reported apart from
-    `peak_bytes`, which they do not depend on.
+    One for each thread that may be in a product at once: those of `num_threads()`, and one more for
+    each further Python thread that was seen multiplying at the same time. They stay once they are
+    allocated, and are reported apart from `peak_bytes`, which they do not depend on.
 
     >>> import autodiff as ad
-    >>> ad.library_bytes() in (0, 9_000_000)
-    True
+    >>> ad.library_bytes() % 8_000_000
+    0
     """
-    return LIBRARY_BYTES if blas_loaded else 0
+    if not blas_loaded:
+        return 0
+    return LIBRARY_BYTES * (pool.num_threads() + most_in_blas() - 1)
 
 
 cdef void* blas_function(dict exported, str name) except NULL:
@@ -100,6 +111,8 @@ cdef int load_blas() except -1:
     if blas_loaded:
         return 0
     from scipy.linalg import cython_blas
+    if control_blas_threads(os.fsencode(cython_blas.__file__)) != 0:
+        raise ArenaError("cannot get the memory that makes products survive a fork")
     exported = cython_blas.__pyx_capi__
     sgemm = blas_function(exported, "sgemm")
     dgemm = blas_function(exported, "dgemm")
@@ -118,11 +131,11 @@ cdef int find_kernel(str name, Kernel* kernel, Prepare* prepare) except -1:
     """The kernel registered under `name`."""
     cdef const NamedKernel* found
     prepare[0] = NULL
-    if name == "matmul":
+    if name.startswith("matmul"):
         load_blas()
-        kernel[0] = matmul
-        return 0
-    found = c_find_kernel(name.encode())
+        found = find_product(name.encode())
+    else:
+        found = c_find_kernel(name.encode())
     if found == NULL:
         raise LookupError(f"there is no kernel {name!r}")
     kernel[0] = found.kernel
@@ -162,6 +175,51 @@ cdef int find_loop(object source, tuple numbers, PyUFuncGenericFunction* loop,
     if loop[0] == NULL:
         raise LookupError(f"there is no loop {source!r} for type numbers {numbers}")
     return 0
+
+
+def run_kernel(str name, inputs, out):
+    """Run one kernel on arrays, as an instruction of a program does: for tests and benchmarks.
+
+    Parameters
+    ----------
+    name : str
+        The kernel's, of those without parameters, inner loop or workspace.
+    inputs : sequence of arrays, at most 4
+        With the layouts the kernel reads; nothing is checked.
+    out : array
+        The result; it may be one of the inputs where the kernel says so.
+
+    >>> y = np.empty((2, 2))
+    >>> run_kernel("matmul", (np.eye(2), np.eye(2)), y)
+    >>> y.tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+    cdef Call call
+    cdef Run run
+    cdef Prepare prepare
+    cdef char* p[5]
+    cdef const int64_t* layouts[5]
+    cdef int64_t[5] sizes, dtypes
+    cdef int64_t[5][66] layout
+    cdef int status = OK
+    arrays = [*inputs, out]
+    for j, array in enumerate(arrays):
+        p[j] = <char*> <size_t> array.__array_interface__["data"][0]
+        for d, number in enumerate([array.ndim, *array.shape, *array.strides]):
+            layout[j][d] = number
+        layouts[j], sizes[j], dtypes[j] = layout[j], array.itemsize, array.dtype.num
+    call.layouts, call.itemsizes, call.dtypes, call.walk = layouts, sizes, dtypes, NULL
+    call.n_inputs = <int> len(arrays) - 1
+    call.dtype, call.out_dtype = <int> dtypes[0], <int> dtypes[len(arrays) - 1]
+    find_kernel(name, &call.kernel, &prepare)
+    with nogil:
+        if prepare != NULL:
+            status = prepare(&call)
+        if status == OK:
+            status = call.kernel(&call, p, &run)
+        free(call.walk)
+    if status != OK:
+        raise ArenaError(f"the kernel {name!r} ended with status {status}")
 
 
 def type_character(int number):

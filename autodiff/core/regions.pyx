@@ -242,6 +242,8 @@ cdef class Regions:
         if isinstance(op, Elementwise):
             return value
         layouts = op.layouts
+        if layouts == "matrix" and position > 1:      # the addend, the scale
+            layouts = "dense"
         if layouts == "dense" and not self.is_dense(value):
             return self.pack(value)
         if (layouts == "matrix" and type_dtypes[x.dtype].kind == "f"

@@ -111,7 +111,8 @@ class Structural(Operation):
     kernel : str
         Name of the kernel; "{}" in it becomes "f" or "d", by the dtype of the first input.
     layouts : "any", "dense" or "matrix"
-        What the kernel can read: any strides, C order, or what BLAS can.
+        What the kernel can read: any strides, C order, or what BLAS can (C order from the third
+        input on).
     loop : callable y -> (ufunc or name, type numbers), or None
         The inner loop the kernel uses.
     params, workspace, cost : callables of y
