@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from budgets import descending, extremes
 from deep_systems import arrays, by_hand, cost
 from report import machine, markdown, write_csv
 from tqdm import tqdm
@@ -72,23 +73,16 @@ class Row:
     library: int | None = None
 
 
-def budgets(size, n):
-    """Byte budgets from our store's peak down to the smallest known, in equal ratios: n in all."""
-    f, args = ad.value_and_grad(cost), arrays(**size)
-    found = ad.frontier(f, *args, points=max(n, 2))
-    store, smallest = found[-1].peak_bytes, found[0].peak_bytes
-    sizes = {round(float(b)) for b in np.geomspace(smallest, store, n)[1:-1]} | {smallest}
-    if smallest < MARKED < store:
-        sizes.add(MARKED)
-    return sorted(sizes, reverse=True)
-
-
 def specs(size, systems, n):
     """What the workers are asked to be: ours from store down, then each system's own points."""
     wanted = []
     for system in systems:
         if system == "ours":
-            options = {"store": "store"} | {f"{b / 1e6:.1f} MB": b for b in budgets(size, n)}
+            smallest, store = extremes(ad.value_and_grad(cost), *arrays(**size))
+            sizes = descending(smallest, store, n)[1:]
+            if smallest < MARKED < store:
+                sizes = sorted({*sizes, MARKED}, reverse=True)
+            options = {"store": "store"} | {f"{b / 1e6:.1f} MB": b for b in sizes}
         else:
             options = PEERS[system]
         wanted += [{"system": system, "label": label, "option": option, **size}

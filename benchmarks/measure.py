@@ -13,6 +13,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 
+from budgets import between, extremes
 from memory_profiler import memory_usage
 from problems import PROBLEMS
 
@@ -21,7 +22,10 @@ import autodiff as ad
 
 @dataclass(frozen=True)
 class Point:
-    """What is measured: a problem of a size, a policy, and how many runs the median is of."""
+    """What is measured: a problem of a size, a policy, and how many runs the median is of.
+
+    A policy like "50%" is a byte budget so far from the smallest known (0 %) to store's peak.
+    """
 
     problem: str
     depth: int
@@ -66,7 +70,11 @@ def measure(point):
         value = problem.f(*inputs)
         gradients = ad.gradients(value, inputs[: problem.n_targets])
     # All that tracing and planning take is taken before the process is first looked at.
-    program = ad.Program(inputs, [value, *gradients], policy=point.policy)
+    policy = point.policy
+    if policy.endswith("%"):
+        f = ad.value_and_grad(problem.f, argnums=tuple(range(problem.n_targets)))
+        policy = between(*extremes(f, *problem.arrays), float(policy[:-1]) / 100)
+    program = ad.Program(inputs, [value, *gradients], policy=policy)
     process = growth(program, problem.arrays)
     seconds = []
     for _ in range(point.repeats):

@@ -16,7 +16,8 @@ from measure import Point, in_fresh_process
 from report import machine, markdown, write_csv
 from tqdm import tqdm
 
-POLICIES = ("store", "checkpoint", "recompute")
+# "50%": a byte budget half-way from the smallest known, "0%", to the peak of store.
+POLICIES = ("store", "checkpoint", "50%", "0%", "recompute")
 # problem, depths, widths, batch
 FULL = [
     ("mlp", (2, 4, 8, 16), (64, 256), 4096),

@@ -263,7 +263,7 @@ def test_sweep_has_a_row_for_each_policy_of_each_problem(swept):
     _, out, rows = swept
     assert [(row["problem"], row["policy"]) for row in rows] == [
         (problem, policy) for problem in ("mlp", "chain")
-        for policy in ("store", "checkpoint", "recompute")]
+        for policy in ("store", "checkpoint", "50%", "0%", "recompute")]
     assert is_picture(out / "policy_sweep.png")
 
 
@@ -274,6 +274,9 @@ def test_sweep_counts_and_bytes(swept):
     assert counted["chain", "recompute"] == 10 * 11 // 2       # z is wanted as well
     assert 10 < counted["chain", "checkpoint"] < 30
     assert counted["mlp", "store"] == 3 + 3 + 2                # none towards the data
+    planned = {(row["problem"], row["policy"]): int(row["planned"]) for row in rows}
+    for problem in ("mlp", "chain"):
+        assert planned[problem, "0%"] <= planned[problem, "50%"] <= planned[problem, "store"]
     for row in rows:
         assert int(row["planned"]) == int(row["measured"]) > 0
         assert float(row["seconds"]) > 0
