@@ -44,6 +44,8 @@ MUTANTS = [
      "            if other != source and self.values[other].root == source:\n"
      "                return False\n",
      "", "test_in_place.py"),
+    ("a part added into a copy that is not made",
+     "autodiff/core/movement.h", "if (p[2] != p[1])", "if (0)", "test_in_place.py"),
     ("a lost free: the buffer of a dead value is given away one step early",
      "autodiff/core/code.pyx", "death_[holder_[r]] = t\n", "death_[holder_[r]] = t - 1\n",
      "test_random_graphs.py test_laws.py -k 'policy or random'"),

@@ -112,7 +112,7 @@ cdef class Sweep:
 
     cdef int accumulate(self, int32_t v, Variable g) except -1:
         """Add a contribution to the gradient of `v`, in the shape and dtype of `v`."""
-        cdef Variable sum
+        cdef Variable total
         if g.graph is not self.graph:
             raise GraphError("a bprop rule returned a Variable of another graph")
         if self.graph.nodes[g.index].shape != self.graph.nodes[v].shape:
@@ -120,11 +120,25 @@ cdef class Sweep:
         if self.graph.nodes[g.index].dtype != self.graph.nodes[v].dtype:
             g = self.graph.handle(cast(self.graph, g.index, self.graph.nodes[v].dtype))
         if self.table[v - self.first]:
-            sum = <Variable> functions["add"](self.graph.handle(self.table[v - self.first] - 1), g)
-            self.table[v - self.first] = sum.index + 1
+            total = self.graph.handle(self.table[v - self.first] - 1)
+            self.table[v - self.first] = self.add(total, g).index + 1
         else:
             self.table[v - self.first] = g.index + 1
         return 0
+
+    cdef Variable add(self, Variable total, Variable g):
+        """total + g: in the place of the total where one of them is only a part among zeros.
+
+        So n gradients of n rows cost n rows, not n arrays. What is outside the part is not touched,
+        where adding zero would make -0 a +0.
+        """
+        cdef Operation op = <Operation> operations[self.graph.nodes[g.index].op]
+        if op.add_to is not None:
+            return <Variable> op.add_to(g, total)
+        op = <Operation> operations[self.graph.nodes[total.index].op]
+        if op.add_to is not None:
+            return <Variable> op.add_to(total, g)
+        return <Variable> functions["add"](total, g)
 
     cdef int stand_at(self, int32_t v) except -1:
         """Let the nodes made now carry the line of node `v`."""

@@ -58,9 +58,43 @@ static int embed(const Call *c, char **p, Run *run) {
     return OK;
 }
 
+/* embed_add: x added to a part of the second input, in place where the result lies there.
+ * params as those of embed. */
+#define EMBED_ADD(T, SUFFIX)                                                                   \
+    static int embed_add_##SUFFIX(const Call *c, char **p, Run *run) {                         \
+        const int64_t *x = c->layouts[0], *total = c->layouts[1], *out = c->layouts[2];        \
+        int64_t shape[MAX_NDIM], strides[2][MAX_NDIM], at[MAX_NDIM] = {0};                     \
+        if (p[2] != p[1])                                                                      \
+            copy_strided(out[0], shape_of(out), strides_of(total), strides_of(out), sizeof(T), \
+                         p[1], p[2]);                                                          \
+        if (size_of(x) == 0) return OK;                                                        \
+        for (int64_t d = 0; d < x[0]; d++) {                                                   \
+            shape[d] = shape_of(x)[d];                                                         \
+            strides[0][d] = strides_of(x)[d];                                                  \
+            strides[1][d] = c->params[1 + d];                                                  \
+        }                                                                                      \
+        int64_t m = merge_axes(x[0], shape, 2, strides), last = m - 1;                         \
+        int64_t n = m ? shape[last] : 1;                                                       \
+        int64_t from = m ? strides[0][last] : 0, to = m ? strides[1][last] : 0;                \
+        do {                                                                                   \
+            char *g = p[0], *y = p[2] + c->params[0];                                          \
+            for (int64_t d = 0; d < last; d++) {                                               \
+                g += at[d] * strides[0][d];                                                    \
+                y += at[d] * strides[1][d];                                                    \
+            }                                                                                  \
+            if (from == sizeof(T) && to == sizeof(T))                                          \
+                for (int64_t i = 0; i < n; i++) ((T *)y)[i] += ((T *)g)[i];                    \
+            else                                                                               \
+                for (int64_t i = 0; i < n; i++) *(T *)(y + i * to) += *(T *)(g + i * from);    \
+        } while (last > 0 && advance(last, shape, at));                                        \
+        return OK;                                                                             \
+    }
+EMBED_ADD(float, f)
+EMBED_ADD(double, d)
+
 /* ---- selection by integer arrays: small = large[:, ..., i1, ..., ik, ...] ----
  * The large operand has axes lead, chosen (k), rest; the small one lead, index (those of the
- * index arrays broadcast together), rest. Inputs 1 .. k are the index arrays, int64.
+ * index arrays broadcast together), rest. The last k inputs are the index arrays, int64.
  * params = number of lead axes, then for each index array the axis that an error names. */
 typedef struct {
     int64_t lead, k, index, rest;    /* numbers of axes; those of the rest are merged */
@@ -74,7 +108,7 @@ typedef struct {
 } Selection;
 
 static int prepare_selection(Call *c, const int64_t *large, const int64_t *small) {
-    int64_t lead = c->params[0], k = c->n_inputs - 1, rest = large[0] - lead - k;
+    int64_t lead = c->params[0], k = c->n_params - 1, rest = large[0] - lead - k;
     int64_t index = small[0] - lead - rest;
     int64_t shape[MAX_NDIM], strides[2][MAX_NDIM];
     c->walk = malloc(sizeof(Selection)
@@ -107,7 +141,7 @@ static int prepare_selection(Call *c, const int64_t *large, const int64_t *small
     for (int64_t j = 0; j < k; j++) {
         s->extents[j] = shape_of(large)[lead + j];
         s->strides[j] = strides_of(large)[lead + j];
-        broadcast_strides(c->layouts[1 + j], index, s->index_shape, s->steps + j * index);
+        broadcast_strides(c->layouts[c->n_inputs - k + j], index, s->index_shape, s->steps + j * index);
     }
     for (int64_t d = 0; d < rest; d++) {
         shape[d] = shape_of(large)[lead + k + d];
@@ -167,7 +201,7 @@ static inline __attribute__((always_inline)) int select_blocks(
             const char *q[MAX_NDIM];
             for (int64_t d = 0; d < outer; d++) line += at[d] * s->index_small[d];
             for (int64_t j = 0; j < k; j++) {
-                q[j] = p[1 + j];
+                q[j] = p[c->n_inputs - k + j];
                 for (int64_t d = 0; d < outer; d++) q[j] += at[d] * s->steps[j * s->index + d];
             }
             if (k == 1) {                          /* the usual case, all in registers */
@@ -215,7 +249,8 @@ static int gather(const Call *c, char **p, Run *run) {
     }
 }
 
-/* scatter_add, the transpose of gather: zeros, and g added where x was read. */
+/* scatter_add, the transpose of gather: zeros, and g added where x was read; add_at adds g to its
+ * second input instead, in place where the result lies there. */
 #define SCATTER(T, SUFFIX)                                                                     \
     static inline void add_one_##SUFFIX(const Selection *s, char *y, char *g) {                \
         *(T *)y += *(T *)g;                                                                    \
@@ -235,12 +270,23 @@ static int gather(const Call *c, char **p, Run *run) {
                 for (int64_t i = 0; i < n; i++) *(T *)(to + i * sy) += *(T *)(from + i * sg);  \
         } while (advance(outer, s->rest_shape, at));                                           \
     }                                                                                          \
-    static int scatter_add_##SUFFIX(const Call *c, char **p, Run *run) {                       \
+    static int add_selected_##SUFFIX(const Call *c, char **p, Run *run) {                      \
         char *g = p[0], *y = p[c->n_inputs];                                                   \
-        memset(y, 0, size_of(c->layouts[c->n_inputs]) * sizeof(T));                            \
         if (((const Selection *)c->walk)->rest == 0)                                           \
             return select_blocks(c, p, y, g, run, add_one_##SUFFIX);                           \
         return select_blocks(c, p, y, g, run, add_block_##SUFFIX);                             \
+    }                                                                                          \
+    static int scatter_add_##SUFFIX(const Call *c, char **p, Run *run) {                       \
+        memset(p[c->n_inputs], 0, size_of(c->layouts[c->n_inputs]) * sizeof(T));               \
+        return add_selected_##SUFFIX(c, p, run);                                               \
+    }                                                                                          \
+    static int add_at_##SUFFIX(const Call *c, char **p, Run *run) {                            \
+        const int64_t *out = c->layouts[c->n_inputs], *total = c->layouts[1];                  \
+        char *y = p[c->n_inputs], *given = p[1];                                               \
+        if (y != given)                                                                        \
+            copy_strided(out[0], shape_of(out), strides_of(total), strides_of(out), sizeof(T), \
+                         given, y);                                                            \
+        return add_selected_##SUFFIX(c, p, run);                                               \
     }
 SCATTER(float, f)
 SCATTER(double, d)

@@ -12,6 +12,7 @@ cdef class Operation:
     cdef readonly str effect      # "pure", "counter" or "callback"
     cdef readonly bint merges     # equal nodes are one
     cdef readonly bint views      # its result may be a view of its input
+    cdef public object add_to     # (y, total) -> total + y without making y first, or None
     cdef readonly bytes derivative  # Derivative by argument position; the last one repeats
     cdef object binary(self, object a, object b)
     cdef int derivative_at(self, int position) noexcept

@@ -45,6 +45,7 @@ cdef class Regions:
     cdef int32_t lower(self, int32_t v, int32_t* value_of) except -1
     cdef int32_t own_buffer(self, int32_t value) except -1
     cdef bint may_overwrite(self, int32_t value, int32_t source) noexcept
+    cdef bint overwrites(self, int32_t value, int32_t position) noexcept
     cdef int32_t add_value(self, int32_t node, int32_t op, int8_t base, int8_t dtype,
                            int64_t layout) except -1
     cdef int64_t dense_layout(self, tuple shape, int itemsize) except -1

@@ -355,8 +355,9 @@ cdef class Regions:
                 else:
                     index_[n_edges] = r
                     n_edges += 1
-                    if isinstance(op, Elementwise) and self.may_overwrite(value, self.inputs[
-                            x.first_input + j]):
+                    if (self.may_overwrite(value, self.inputs[x.first_input + j])
+                            if isinstance(op, Elementwise)
+                            else j in op.overwrites and self.overwrites(value, j)):
                         iindex_[n_inplace] = r
                         n_inplace += 1
             after_start[k + 1] = len(after)
@@ -404,6 +405,18 @@ cdef class Regions:
         for j in range(x.n_inputs):
             other = self.inputs[x.first_input + j]
             if other != source and self.values[other].root == source:
+                return False
+        return True
+
+    cdef bint overwrites(self, int32_t value, int32_t position) noexcept:
+        """Whether a kernel that can write over this input may: it is a whole buffer, laid out as
+        the result, and no other operand lies in it."""
+        cdef Value* x = &self.values[value]
+        cdef int32_t j, source = self.inputs[x.first_input + position]
+        if self.values[source].root != source or self.values[source].layout != x.layout:
+            return False
+        for j in range(x.n_inputs):
+            if j != position and self.values[self.inputs[x.first_input + j]].root == source:
                 return False
         return True
 

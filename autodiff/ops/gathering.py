@@ -1,4 +1,5 @@
-"""Selection by integer arrays and its transpose: `gather` looks up, `scatter_add` adds back.
+"""Selection by integer arrays and its transpose: `gather` looks up, `scatter_add` adds back to
+zeros, and `add_at` to another array, in place where that one dies.
 
 The index arrays are int64, stand for neighbouring axes of the large operand and are broadcast
 together; negative places count from the end. Places are checked when the program runs.
@@ -31,7 +32,27 @@ _scatter_add = Linear(
     again=lambda tangents, y, x, *index: _scatter_add(
         [tangents[0], *index], y.shape, y.dtype, y.attrs),
     kernel="scatter_add:{}", params=lambda y: (y.attrs[0], *y.attrs[1]),
+    add_to=lambda y, total: _add_at(
+        [y.inputs[0], total, *y.inputs[1:]], total.shape, total.dtype, y.attrs),
     doc="y = zeros; y[:, ..., i1, ..., ik, ...] += x, repeated places add in their order")
+
+
+def _add_at_tangent(tangents, y, x, total, *index):
+    if tangents[1] is None:
+        return _scatter_add([tangents[0], *index], y.shape, y.dtype, y.attrs)
+    if tangents[0] is None:
+        return tangents[1]
+    return _add_at([*tangents[:2], *index], y.shape, y.dtype, y.attrs)
+
+
+_add_at = Linear(
+    "add_at",
+    (lambda g, y, x, total, *index: _gather([g, *index], x.shape, g.dtype, y.attrs),
+     lambda g, y, x, total, *index: g, None),
+    again=_add_at_tangent, kernel="add_at:{}", params=lambda y: (y.attrs[0], *y.attrs[1]),
+    overwrites=(1,),
+    cost=lambda y: 50 + 3 * y.inputs[0].size + sum(i.size for i in y.inputs[2:]),
+    doc="y = total; y[:, ..., i1, ..., ik, ...] += x, repeated places add in their order")
 
 
 def gather_along(x, axes, indices, front, named):

@@ -119,12 +119,18 @@ class Structural(Operation):
         Static parameters (ints), bytes of scratch, and the cost in elementwise operations.
     views : bool, with `view(y, shape, strides) -> (strides, offset) or None`
         The result is a view of its input, 0 bytes, where `view` finds one.
+    overwrites : tuple of int
+        Positions of inputs over which the kernel can write its result, where they die: buffers of
+        the result's layout, in which no other operand lies.
+    add_to : callable (y, total) -> Variable, or None
+        total + y without making y first: what gradients add up where y is mostly zeros.
     doc : str
         One line: the formula and its conventions.
     """
 
     def __init__(self, name, bprop, *, doc, jvp=None, kernel=None, layouts="any", loop=None,
-                 params=None, workspace=None, cost=None, view=None, effect="pure"):
+                 params=None, workspace=None, cost=None, view=None, effect="pure",
+                 overwrites=(), add_to=None):
         rules = bprop if isinstance(bprop, tuple) else None
         super().__init__(
             name, b"\x01" if rules is None else derivative_codes(rules), effect,
@@ -135,6 +141,7 @@ class Structural(Operation):
         self.params = params or (lambda y: ())
         self.workspace = workspace or (lambda y: 0)
         self.cost = cost or elements_moved
+        self.overwrites, self.add_to = overwrites, add_to
         if view is not None:
             self.view = view
         if jvp is not None:

@@ -51,6 +51,32 @@ def _scattered_pairs(x, rows, columns):
     return y
 
 
+def _added(f):
+    """What `f(x, ...)`, a few numbers among zeros, adds to a total, without being made first."""
+    def call(x, total, *more):
+        y = f(x, *more)
+        return y.op.add_to(y, total)
+    return call
+
+
+def _add_embedded(x, total):
+    total = total.copy()
+    total[1:4:2, 3, ::-1] += x
+    return total
+
+
+def _add_scattered(x, total):
+    total = total.copy()
+    np.add.at(total, (slice(None), PICK), x)
+    return total
+
+
+def _add_pairs(x, total, rows, columns):
+    total = total.copy()
+    np.add.at(total, (rows, columns), x)
+    return total
+
+
 SAMPLES = {
     "broadcast_to": [
         Sample(lambda x, s=shape: movement.broadcast_to(x, s),
@@ -112,6 +138,17 @@ SAMPLES = {
                       lambda x: np.concatenate([np.zeros(2, x.dtype), x[None]])),
                lambda x: np.concatenate([np.zeros(2, x.dtype), x[None]]), (values(),)),
     ],
+    "embed_add": [
+        Sample(inside(_added(lambda x: slicing.embed(x, (4, 5, 4), RANGES)), _add_embedded),
+               _add_embedded, (values(2, 4), values(4, 5, 4)), wrt=(0, 1)),
+        Sample(inside(_added(lambda x: slicing.embed(x, (3,), (2,))),
+                      lambda x, total: total + np.array([0, 0, x], x.dtype)),
+               lambda x, total: total + np.array([0, 0, x], x.dtype), (values(), values(3)),
+               wrt=(0, 1)),
+        Sample(inside(_added(lambda x: slicing.embed(x, (3, 4), ((0, 1, 0), (0, 1, 4)))),
+                      lambda x, total: total.copy()),
+               lambda x, total: total.copy(), (values(0, 4), values(3, 4)), wrt=(0, 1)),
+    ],
     "gather": [
         same(lambda x: x[PICK], values(4, 2)),
         same(lambda x: x[:, [0, 0, -1]], values(3, 4)),
@@ -133,6 +170,14 @@ SAMPLES = {
         Sample(inside(lambda x, i, j: gathering.scatter_add(x, (3, 4), 0, [i, j]),
                       _scattered_pairs), _scattered_pairs,
                (values(2, 3), np.array([[2], [0]]), np.array([0, -1, 0]))),
+    ],
+    "add_at": [
+        Sample(inside(_added(_scatter), _add_scattered), _add_scattered,
+               (values(2, 2, 3, 3), values(2, 4, 3)), wrt=(0, 1)),
+        Sample(inside(_added(lambda x, i, j: gathering.scatter_add(x, (3, 4), 0, [i, j])),
+                      _add_pairs), _add_pairs,
+               (values(2, 3), values(3, 4), np.array([[2], [0]]), np.array([0, -1, 0])),
+               wrt=(0, 1)),
     ],
 }
 
