@@ -303,3 +303,21 @@ def test_the_process_column_sees_the_memory_of_a_run(tmp_path):
     record = json.loads(run("benchmarks/measure.py", json.dumps(point), cwd=tmp_path)[0])
     assert record["planned"] == record["measured"] > 8 * 8 * 200_000
     assert 0.9 * record["planned"] < record["process"] < record["planned"] + 2 * 2**20
+
+
+# ---------------------------------------------------------------------------------- planning
+
+
+def test_planning_prints_what_a_budget_costs_and_what_is_proven(tmp_path):
+    lines = run("benchmarks/planning.py", "--quick", "--out", tmp_path, cwd=tmp_path)
+    with open(tmp_path / "planning.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["graph"], row["percent"]) for row in rows] == [
+        (graph, percent) for graph in ("resnet50", "unet", "vgg16") for percent in ("80", "50")]
+    assert len(lines) == 2 + len(rows)
+    for line, row in zip(lines[2:], rows, strict=True):
+        assert row["outcome"] == "plan"
+        assert int(row["bound"]) < int(row["peak"]) <= int(row["budget"])
+        assert 0 <= float(row["lower"]) <= float(row["overhead"]) < 0.5
+        assert f"{float(row['overhead']):.2%}" in line
+        assert row["family"] in line
