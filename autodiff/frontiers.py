@@ -56,10 +56,7 @@ class Frontier(Sequence):
         return self._points[index]
 
     def knee(self) -> Point:
-        """Pick the point farthest below the line from the first point to the last.
-
-        Both axes run from 0 to 1: below it a byte saved costs more than on the whole.
-        """
+        """Pick the point farthest below the line from the first to the last, axes from 0 to 1."""
         return self[knee_of([point.peak_bytes for point in self],
                             [point.overhead for point in self])]
 

@@ -8,6 +8,11 @@ from autodiff.explain.text import explain
 from autodiff.planning.schedule import format_bytes
 
 
+def _of_schedule(name):
+    """Make a property that is the schedule's."""
+    return property(lambda plan: getattr(plan.schedule, name))
+
+
 class Plan:
     """What a program stores, recomputes and holds, known before it runs.
 
@@ -17,14 +22,13 @@ class Plan:
     ----------
     policy : policy
         What was asked for.
-    steps : sequence of ("compute" | "free", region, option)
-        `plan.variable(region)` and `plan.operation(region)` say what a region is.
-    problem : autodiff.planning.Problem
-        The abstract problem the policy saw: bytes, costs and dependencies of the regions.
+    schedule : autodiff.planning.Schedule
+        What the policy made of the abstract problem: its steps, their simulation and certificate.
+    steps, problem, cost, overhead, lower_bound, bound_family, gap
+        Those of `schedule`. A node of its problem is a region: `plan.variable(region)` and
+        `plan.operation(region)` say what it computes.
     regions : autodiff.core.regions.Regions
         What the numbers in the steps stand for.
-    schedule : autodiff.planning.Schedule
-        The steps on that problem, with their simulation.
     peak_bytes : int
         What a run holds beyond the caller's arrays, after allocation: arena, results, captured
         arrays. The run measures the same number.
@@ -35,11 +39,6 @@ class Plan:
     costs : str
         What costs are counted in: "static", by the cost table, in elementwise operations on one
         element; "measured", in nanoseconds.
-    cost, overhead : int, float
-        Cost of all evaluations, and how much more than evaluating everything once.
-    lower_bound, bound_family, gap : int, str, float
-        The certificate: a proven bound on the cost of the plans of the family, within the same
-        bytes, and how far at most the cost is above it.
     evaluations : dict
         Operation name -> how often it is computed.
     peak_breakdown : tuple of Held
@@ -58,6 +57,11 @@ class Plan:
     800
     """
 
+    steps, problem = _of_schedule("steps"), _of_schedule("problem")
+    cost, overhead = _of_schedule("cost"), _of_schedule("overhead")
+    lower_bound, bound_family = _of_schedule("lower_bound"), _of_schedule("bound_family")
+    gap = _of_schedule("gap")
+
     def __init__(self, regions, schedule, executable, policy, marginal=None, costs="static"):
         self.regions, self._marginal, self.costs = regions, marginal, costs
         self.schedule, self.policy = schedule, policy
@@ -66,34 +70,6 @@ class Plan:
         self.arena_bytes = executable.arena_bytes
         self.result_bytes = executable.block_bytes + executable.small_bytes
         self.captured_bytes = executable.captured_bytes
-
-    @property
-    def steps(self):
-        return self.schedule.steps
-
-    @property
-    def problem(self):
-        return self.schedule.problem
-
-    @property
-    def cost(self):
-        return self.schedule.cost
-
-    @property
-    def overhead(self):
-        return self.schedule.overhead
-
-    @property
-    def lower_bound(self):
-        return self.schedule.lower_bound
-
-    @property
-    def bound_family(self):
-        return self.schedule.bound_family
-
-    @property
-    def gap(self):
-        return self.schedule.gap
 
     def variable(self, region):
         """Look up the Variable that a region, the second entry of a step, computes.

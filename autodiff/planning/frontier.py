@@ -18,19 +18,7 @@ _COARSE = 8     # points before the refinement
 
 @dataclass(frozen=True)
 class Point:
-    """One budget and the best plan known for it.
-
-    Attributes
-    ----------
-    budget : int, bytes
-    overhead : float
-        Of the plan's cost over computing everything once.
-    lower_bound : int or float
-        On the cost of any plan within the budget, or any with this order of first executions.
-    gap : float
-        How far at most the cost is from the least.
-    schedule : Schedule
-    """
+    """One budget (int, bytes), the best `schedule` known for it, and what that schedule says."""
 
     budget: int
     schedule: Schedule = field(repr=False)
@@ -54,10 +42,7 @@ class Frontier(tuple):
     __slots__ = ()
 
     def knee(self):
-        """Pick the point farthest below the line from the first point to the last.
-
-        Both axes run from 0 to 1; of a frontier that is flat, the first point.
-        """
+        """Pick a point: see `knee_of`."""
         return self[knee_of([point.budget for point in self],
                             [point.overhead for point in self])]
 
@@ -77,6 +62,8 @@ class Frontier(tuple):
 
 def knee_of(sizes, overheads):
     """Number the point farthest below the line from first to last, both axes from 0 to 1.
+
+    Below it a byte saved costs more than on the whole.
 
     Parameters
     ----------
@@ -107,9 +94,8 @@ def frontier(problem, points=24, *, time_limit=4.0, seed=0, progress=None):
     problem : Problem
     points : int
         How many budgets, from 2.
-    time_limit : float, seconds
-        Of all searches together; turned into moves as in `solve`.
-    seed : int
+    time_limit, seed : float, int
+        Of all searches together, as `Budget` says.
     progress : callable (), optional
         Called after each search.
 

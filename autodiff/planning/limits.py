@@ -14,12 +14,8 @@ class Limits:
 
     Parameters
     ----------
-    budget : int, bytes
-    time_limit : float, seconds
-        Turned into a number of moves at a fixed rate, so that plans do not depend on the clock;
-        the clock only stops a search that is late. 0 asks for the first plan found.
-    seed : int
-        Of all that is random in a search.
+    budget, time_limit, seed : int, float, int
+        As in `Budget`.
     deadline : float, optional
         Of `time.monotonic`; `time_limit` from now when not given. Parts of a search have shares
         of the moves, and one deadline.

@@ -144,9 +144,11 @@ class Budget:
     nbytes : int, float or str, bytes
         As 64_000_000, "64MB" (10^6) or "64MiB" (2^20).
     time_limit : float, seconds
-        Spent at most on looking for a better plan; 0 takes the first one found.
+        Spent at most on looking for a better plan; 0 takes the first one found. It stands for a
+        number of moves, so that plans do not depend on the clock: that only stops a search which
+        is late, and the plan's schedule then says so in its `method`.
     seed : int
-        The same problem, budget, limit and seed give the same plan.
+        Of what is random in a search. The same problem, budget, limit and seed give the same plan.
 
     Raises
     ------

@@ -59,10 +59,8 @@ def solve(
     slots : int, optional
         Instead, how many states "checkpoint" holds at a time, the initial one included, placed
         where least is computed again (PlanError where the problem is not chain-like).
-    time_limit : float, seconds
-        Of a search; 0 asks for the first plan found.
-    seed : int
-        Of a search: the same problem, budget, limit and seed give the same plan.
+    time_limit, seed : float, int
+        Of a search, as `Budget` says.
 
     Returns
     -------
