@@ -37,13 +37,6 @@ cdef extern from "matmul.h" nogil:
     ctypedef struct NamedKernel:
         Kernel kernel
         Prepare prepare
-    ctypedef struct Transcendental:
-        PyUFuncGenericFunction exp
-        PyUFuncGenericFunction log1p
-        void* exp_data
-        void* log1p_data
-    Transcendental of_float
-    Transcendental of_double
     const NamedLoop* own_loops
     const NamedLoop* casts
     PyUFuncGenericFunction find_named(const NamedLoop*, const char*)
@@ -168,10 +161,12 @@ cdef int find_loop(object source, tuple numbers, PyUFuncGenericFunction* loop,
     elif source in ("copy", "where"):
         size = np.dtype(type_character(numbers[len(numbers) - 1])).itemsize
         loop[0] = find_named(own_loops, f"{source}:{size}".encode())
+    elif source in ("sigmoid", "softplus"):
+        letter = type_character(numbers[0])
+        loop[0] = find_named(own_loops, f"block:{letter}".encode())
+        data[0] = <void*> find_block_loop(source.encode(), f"{letter}>{letter}".encode())
     else:
         loop[0] = find_named(own_loops, f"{source}:{type_character(numbers[0])}".encode())
-        if source in ("sigmoid", "softplus"):
-            data[0] = &of_float if type_character(numbers[0]) == "f" else &of_double
     if loop[0] == NULL:
         raise LookupError(f"there is no loop {source!r} for type numbers {numbers}")
     return 0
@@ -226,11 +221,6 @@ def type_character(int number):
     """NumPy's one-letter code of a type number."""
     return "?bBhHiIlLqQfd"[number]
 
-
-find_loop(np.exp, (np.dtype(np.float32).num,) * 2, &of_float.exp, &of_float.exp_data)
-find_loop(np.log1p, (np.dtype(np.float32).num,) * 2, &of_float.log1p, &of_float.log1p_data)
-find_loop(np.exp, (np.dtype(np.float64).num,) * 2, &of_double.exp, &of_double.exp_data)
-find_loop(np.log1p, (np.dtype(np.float64).num,) * 2, &of_double.log1p, &of_double.log1p_data)
 
 
 choose_blocks()

@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include "call.h"
+#include "simd.h"
 
 #define LOOP(name) static void name(char **args, const npy_intp *n_, const npy_intp *steps, \
                                     void *data)
@@ -125,35 +126,18 @@ POWER(npy_longlong, q) POWER(npy_ulonglong, Q)
 UNARY(relu_f, float, x > 0 || x != x ? x : 0)
 UNARY(relu_d, double, x > 0 || x != x ? x : 0)
 
-/* ---- sigmoid and softplus, from NumPy's loops of exp and log1p, which are vector loops ---- */
-typedef struct {
-    PyUFuncGenericFunction exp, log1p;
-    void *exp_data, *log1p_data;
-} Transcendental;
-static Transcendental of_float, of_double;         /* filled when the module is loaded */
-
-#define LOGISTIC(name, T, LAST, RESULT)                                                        \
-    LOOP(name) {                                                                               \
-        const Transcendental *f = data;                                                        \
-        npy_intp unit[2] = {sizeof(T), sizeof(T)};                                             \
-        T x[BLOCK_SIZE], t[BLOCK_SIZE];                                                        \
+/* ---- sigmoid and softplus: the block loop at `data`, whatever the steps ---- */
+#define THROUGH_BLOCKS(T, X)                                                                   \
+    LOOP(block_##X) {                                                                          \
+        T x[BLOCK_SIZE];                                                                       \
         EACH_BLOCK(start, m) {                                                                 \
             load_##T(x, args[0] + start * steps[0], steps[0], m);                              \
-            for (npy_intp i = 0; i < m; i++) t[i] = x[i] > 0 ? -x[i] : x[i];                   \
-            char *at[2] = {(char *)t, (char *)t};                                              \
-            f->exp(at, &m, unit, f->exp_data);     /* of -|x|: never overflows */              \
-            LAST                                                                               \
-            for (npy_intp i = 0; i < m; i++) t[i] = (RESULT);                                  \
-            store_##T(t, args[1] + start * steps[1], steps[1], m);                             \
+            ((BlockLoop)data)(x, x, NULL, NULL, m);                                            \
+            store_##T(x, args[1] + start * steps[1], steps[1], m);                             \
         }                                                                                      \
     }
-#define SIGMOID ((x[i] >= 0 ? 1 : t[i]) / (1 + t[i]))
-LOGISTIC(sigmoid_f, float, , SIGMOID)
-LOGISTIC(sigmoid_d, double, , SIGMOID)
-/* log(1 + e^x) = max(x, 0) + log1p(e^-|x|) */
-#define LOG1P at[0] = at[1] = (char *)t; f->log1p(at, &m, unit, f->log1p_data);
-LOGISTIC(softplus_f, float, LOG1P, (x[i] > 0 ? x[i] : 0) + t[i])
-LOGISTIC(softplus_d, double, LOG1P, (x[i] > 0 ? x[i] : 0) + t[i])
+THROUGH_BLOCKS(float, f)
+THROUGH_BLOCKS(double, d)
 
 /* ---- conversions ---- */
 #define TO_TYPES(M, A, a)                                                                      \
@@ -202,8 +186,7 @@ static const NamedLoop casts[] = {
 static const NamedLoop own_loops[] = {
     {"copy:1", copy_8}, {"copy:2", copy_16}, {"copy:4", copy_32}, {"copy:8", copy_64},
     {"where:1", where_8}, {"where:2", where_16}, {"where:4", where_32}, {"where:8", where_64},
-    {"relu:f", relu_f}, {"relu:d", relu_d}, {"sigmoid:f", sigmoid_f}, {"sigmoid:d", sigmoid_d},
-    {"softplus:f", softplus_f}, {"softplus:d", softplus_d},
+    {"relu:f", relu_f}, {"relu:d", relu_d}, {"block:f", block_f}, {"block:d", block_d},
     {"share:f", share_f}, {"share:d", share_d},
     {"power:b", power_b}, {"power:B", power_B}, {"power:h", power_h}, {"power:H", power_H},
     {"power:i", power_i}, {"power:I", power_I}, {"power:l", power_l}, {"power:L", power_L},

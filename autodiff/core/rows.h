@@ -1,13 +1,14 @@
-/* Rows of a softmax: dense operands, one row after another over the last axis; `loop` is exp's.
+/* Rows of a softmax: dense operands, one row after another over the last axis.
  *
- * Short rows are taken together, so that exp runs over blocks of about ROW_BLOCK elements: a call
- * of an inner loop costs as much as ten exponentials. Maxima and sums are folded in eight lanes,
+ * Short rows are taken together, so that exp runs over blocks of about ROW_BLOCK elements, and log
+ * over the sums of their rows: a vector's tail costs as much as the vector. Maxima and sums are folded in eight lanes,
  * whose order depends on nothing but the length of a row. */
 #ifndef AUTODIFF_ROWS_H
 #define AUTODIFF_ROWS_H
 
 #include <math.h>
 #include "call.h"
+#include "simd.h"
 
 #define ROW_BLOCK 1024          /* elements; workspace is that many, or one row if that is more */
 
@@ -35,7 +36,7 @@ static int is_no_class(int64_t label, int64_t n_classes, Run *run) {
 /* One instruction. A NaN may be passed over: its row ends as NaN by way of the sum. */
 #define LARGER(a, b) ((a) > (b) ? (a) : (b))
 
-#define ROWS(T, X, LOG)                                                                        \
+#define ROWS(T, X)                                                                             \
     static T row_max_##X(const T *x, int64_t n) {                                              \
         T lane[8], m;                                                                          \
         int64_t j = 8;                                                                         \
@@ -57,26 +58,29 @@ static int is_no_class(int64_t label, int64_t n_classes, Run *run) {
     }                                                                                          \
     /* For `rows` rows: y = exp(x - shift), shift the largest of its row. Where that is not    \
      * finite, the shift is 0 if `finite`, and the logarithm of the sum is right. */           \
-    static void exp_rows_##X(const Call *c, const T *x, T *y, T *shift, int64_t rows,          \
-                             int64_t n, int finite) {                                          \
-        npy_intp length = rows * n, steps[2] = {sizeof(T), sizeof(T)};                         \
-        char *args[2] = {(char *)y, (char *)y};                                                \
+    static void exp_rows_##X(const T *x, T *y, T *shift, int64_t rows, int64_t n,              \
+                             int finite) {                                                     \
         for (int64_t i = 0; i < rows; i++) {                                                   \
             T m = row_max_##X(x + i * n, n);                                                   \
             shift[i] = m = finite && !isfinite(m) ? 0 : m;                                     \
             for (int64_t j = 0; j < n; j++) y[i * n + j] = x[i * n + j] - m;                   \
         }                                                                                      \
-        c->loop(args, &length, steps, c->data);                                                \
+        blocks.exp_##X(y, y, NULL, NULL, rows * n);                                            \
+    }                                                                                          \
+    /* The logarithms of the sums of rows. */                                                  \
+    static void log_sums_##X(const T *y, T *logs, int64_t rows, int64_t n) {                   \
+        for (int64_t i = 0; i < rows; i++) logs[i] = row_sum_##X(y + i * n, n);                \
+        blocks.log_##X(logs, logs, NULL, NULL, rows);                                          \
     }                                                                                          \
     static int softmax_##X(const Call *c, char **p, Run *run) {                                \
         Rows r = rows_of(c->layouts[0]);                                                       \
         int64_t n = r.columns;                                                                 \
-        T shift[ROW_BLOCK];                                                                        \
+        T shift[ROW_BLOCK];                                                                    \
         if (n == 0) return OK;                                                                 \
         for (int64_t i = 0; i < r.rows; i += r.per_block) {                                    \
             int64_t count = r.rows - i < r.per_block ? r.rows - i : r.per_block;               \
             T *y = (T *)p[c->n_inputs] + i * n;                                                \
-            exp_rows_##X(c, (T *)p[0] + i * n, y, shift, count, n, 0);                         \
+            exp_rows_##X((T *)p[0] + i * n, y, shift, count, n, 0);                            \
             for (int64_t k = 0; k < count; k++, y += n) {                                      \
                 T s = row_sum_##X(y, n);                                                       \
                 for (int64_t j = 0; j < n; j++) y[j] /= s;                                     \
@@ -87,15 +91,16 @@ static int is_no_class(int64_t label, int64_t n_classes, Run *run) {
     static int log_softmax_##X(const Call *c, char **p, Run *run) {                            \
         Rows r = rows_of(c->layouts[0]);                                                       \
         int64_t n = r.columns;                                                                 \
-        T shift[ROW_BLOCK];                                                                        \
+        T shift[ROW_BLOCK], logs[ROW_BLOCK];                                                   \
         if (n == 0) return OK;                                                                 \
         for (int64_t i = 0; i < r.rows; i += r.per_block) {                                    \
             int64_t count = r.rows - i < r.per_block ? r.rows - i : r.per_block;               \
             const T *x = (T *)p[0] + i * n;                                                    \
             T *y = (T *)p[1] + i * n;                                                          \
-            exp_rows_##X(c, x, y, shift, count, n, 1);                                         \
+            exp_rows_##X(x, y, shift, count, n, 1);                                            \
+            log_sums_##X(y, logs, count, n);                                                   \
             for (int64_t k = 0; k < count; k++, x += n, y += n) {                              \
-                T s = LOG(row_sum_##X(y, n)), m = shift[k];                                    \
+                T s = logs[k], m = shift[k];                                                   \
                 for (int64_t j = 0; j < n; j++) y[j] = (x[j] - m) - s;                         \
             }                                                                                  \
         }                                                                                      \
@@ -105,14 +110,14 @@ static int is_no_class(int64_t label, int64_t n_classes, Run *run) {
     static int logsumexp_##X(const Call *c, char **p, Run *run) {                              \
         Rows r = rows_of(c->layouts[0]);                                                       \
         int64_t n = r.columns;                                                                 \
-        T shift[ROW_BLOCK], *y = (T *)p[2], *out = (T *)p[1];                                      \
+        T shift[ROW_BLOCK], logs[ROW_BLOCK], *y = (T *)p[2], *out = (T *)p[1];                 \
         if (n == 0)                                                                            \
             for (int64_t i = 0; i < r.rows; i++) out[i] = -INFINITY;                           \
         for (int64_t i = 0; n && i < r.rows; i += r.per_block) {                               \
             int64_t count = r.rows - i < r.per_block ? r.rows - i : r.per_block;               \
-            exp_rows_##X(c, (T *)p[0] + i * n, y, shift, count, n, 1);                         \
-            for (int64_t k = 0; k < count; k++)                                                \
-                out[i + k] = LOG(row_sum_##X(y + k * n, n)) + shift[k];                        \
+            exp_rows_##X((T *)p[0] + i * n, y, shift, count, n, 1);                            \
+            log_sums_##X(y, logs, count, n);                                                   \
+            for (int64_t k = 0; k < count; k++) out[i + k] = logs[k] + shift[k];               \
         }                                                                                      \
         return OK;                                                                             \
     }                                                                                          \
@@ -121,18 +126,18 @@ static int is_no_class(int64_t label, int64_t n_classes, Run *run) {
         Rows r = rows_of(c->layouts[0]);                                                       \
         int64_t n = r.columns;                                                                 \
         const int64_t *label = (int64_t *)p[1];                                                \
-        T shift[ROW_BLOCK], lane[8] = {0}, *y = (T *)p[3];                                         \
+        T shift[ROW_BLOCK], logs[ROW_BLOCK], lane[8] = {0}, *y = (T *)p[3];                    \
         for (int64_t i = 0; i < r.rows; i++)                                                   \
             if (is_no_class(label[i], n, run)) return OUT_OF_RANGE;                            \
         for (int64_t i = 0; i < r.rows; i += r.per_block) {                                    \
             int64_t count = r.rows - i < r.per_block ? r.rows - i : r.per_block;               \
             const T *x = (T *)p[0] + i * n;                                                    \
-            exp_rows_##X(c, x, y, shift, count, n, 1);                                         \
+            exp_rows_##X(x, y, shift, count, n, 1);                                            \
+            log_sums_##X(y, logs, count, n);                                                   \
             for (int64_t k = 0; k < count; k++)                                                \
-                lane[(i + k) & 7] += LOG(row_sum_##X(y + k * n, n))                            \
-                                     + (shift[k] - x[k * n + label[i + k]]);                   \
+                lane[(i + k) & 7] += logs[k] + (shift[k] - x[k * n + label[i + k]]);           \
         }                                                                                      \
-        *(T *)p[2] = SUM_OF_LANES / (T)r.rows;                                            \
+        *(T *)p[2] = SUM_OF_LANES / (T)r.rows;                                                 \
         return OK;                                                                             \
     }                                                                                          \
     /* softmax(x) with 1 taken away at the label: the gradient of cross_entropy, times m */    \
@@ -155,7 +160,7 @@ static int is_no_class(int64_t label, int64_t n_classes, Run *run) {
         }                                                                                      \
         return OK;                                                                             \
     }
-ROWS(float, f, logf)
-ROWS(double, d, log)
+ROWS(float, f)
+ROWS(double, d)
 
 #endif

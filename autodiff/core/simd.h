@@ -23,6 +23,7 @@ typedef struct { const char *name, *types; BlockLoop loop; } NamedBlock;
  * of no elements they are -inf and inf. */
 typedef struct {
     const NamedBlock *loops;
+    BlockLoop exp_f, exp_d, log_f, log_d;
     double (*sum_d)(const double *x, int64_t n);
     float (*sum_f)(const float *x, int64_t n);
     double (*dot_d)(const double *x, const double *y, int64_t n);

@@ -78,8 +78,8 @@ static const NamedBlock ISA(block_loops)[] = {
     {NULL, NULL, NULL}};
 
 static const Blocks ISA(blocks) = {
-    ISA(block_loops), ISA(sum_d), ISA(sum_f), ISA(dot_d), ISA(dot_f),
-    ISA(max_d), ISA(max_f), ISA(min_d), ISA(min_f)};
+    ISA(block_loops), ISA(exp_f), ISA(exp_d), ISA(log_f), ISA(log_d),
+    ISA(sum_d), ISA(sum_f), ISA(dot_d), ISA(dot_f), ISA(max_d), ISA(max_f), ISA(min_d), ISA(min_f)};
 
 #undef F_AND_D
 #undef ONE
