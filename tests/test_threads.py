@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 import sysconfig
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 import autodiff as ad
 from autodiff.core import cores
+from autodiff.core.containers import flatten
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -121,3 +123,110 @@ TOP = "sys/fs/cgroup/"
 def test_quotas_bound_the_cores(tmp_path, monkeypatch, files, expected):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: range(8), raising=False)
     assert cores.available_cores(system(tmp_path, files)) == expected
+
+
+def mlp():
+    """A compiled function with products that are cut, and its arguments."""
+    rng = np.random.default_rng(0)
+    params = ad.nn.init_mlp([300, 260, 10], rng=0)
+    X, y = rng.normal(size=(200, 300)).astype(np.float32), rng.integers(0, 10, 200)
+
+    def cost(params, X, y):
+        return ad.nn.cross_entropy(ad.nn.mlp(params, X), y)
+
+    return ad.compile(ad.value_and_grad(cost)), (params, X, y)
+
+
+def bits(results):
+    """The bytes of every array in a value and its gradients."""
+    return [np.asarray(leaf).tobytes() for leaf in flatten(results)[0]]
+
+
+def test_the_bits_of_a_program_do_not_depend_on_the_number_of_threads():
+    step, arguments = mlp()
+    found = []
+    for n in (1, 2, 3, 7):
+        ad.set_num_threads(n)
+        found.append(bits(step(*arguments)))
+    assert all(other == found[0] for other in found)
+
+
+def test_python_threads_run_one_program_at_once():
+    ad.set_num_threads(2)
+    step, arguments = mlp()
+    expected = bits(step(*arguments))
+    wrong = []
+
+    def work():
+        for _ in range(20):
+            if bits(step(*arguments)) != expected:
+                wrong.append(1)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not any(thread.is_alive() for thread in threads)
+    assert not wrong
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_child_of_fork_computes_the_same_on_threads_of_its_own():
+    program = """
+import os, threading
+import numpy as np
+import autodiff as ad
+from autodiff.core.threads import workers
+
+ad.set_num_threads(2)
+with ad.Graph():
+    x = ad.variable("x", (600, 600))
+    product = ad.Program([x], [x @ x])
+a = np.random.default_rng(0).normal(size=(600, 600))
+expected = product(a)[0].tobytes()
+assert workers() == 1
+stop = []
+def work():                                     # forks meet products in the middle
+    while not stop:
+        assert product(a)[0].tobytes() == expected
+thread = threading.Thread(target=work)
+thread.start()
+try:
+    for _ in range(20):
+        child = os.fork()
+        if child == 0:
+            good = workers() == 0 and product(a)[0].tobytes() == expected and workers() == 1
+            os._exit(0 if good else 3)
+        _, status = os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) == 0
+finally:
+    stop.append(1)
+    thread.join()
+assert product(a)[0].tobytes() == expected
+"""
+    done = subprocess.run([sys.executable, "-P", "-W", "ignore", "-c", program],
+                          capture_output=True, text=True, timeout=200)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_process_ends_while_its_threads_sleep_or_work():
+    program = """
+import threading
+import numpy as np
+import autodiff as ad
+
+ad.set_num_threads(3)
+with ad.Graph():
+    x = ad.variable("x", (500, 500))
+    product = ad.Program([x], [x @ x])
+a = np.ones((500, 500))
+product(a)
+def work():
+    while True:
+        product(a)
+threading.Thread(target=work, daemon=True).start()
+"""
+    done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True,
+                          timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")

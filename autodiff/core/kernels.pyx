@@ -172,7 +172,7 @@ cdef int find_loop(object source, tuple numbers, PyUFuncGenericFunction* loop,
     return 0
 
 
-def run_kernel(str name, inputs, out):
+def run_kernel(str name, inputs, out, int64_t repeats=1):
     """Run one kernel on arrays, as an instruction of a program does: for tests and benchmarks.
 
     Parameters
@@ -183,6 +183,8 @@ def run_kernel(str name, inputs, out):
         With the layouts the kernel reads; nothing is checked.
     out : array
         The result; it may be one of the inputs where the kernel says so.
+    repeats : int
+        How often it runs, prepared once.
 
     >>> y = np.empty((2, 2))
     >>> run_kernel("matmul", (np.eye(2), np.eye(2)), y)
@@ -210,8 +212,9 @@ def run_kernel(str name, inputs, out):
     with nogil:
         if prepare != NULL:
             status = prepare(&call)
-        if status == OK:
+        while status == OK and repeats > 0:
             status = call.kernel(&call, p, &run)
+            repeats -= 1
         free(call.walk)
     if status != OK:
         raise ArenaError(f"the kernel {name!r} ended with status {status}")
