@@ -1,6 +1,7 @@
 """Reverse-mode differentiation of NumPy programs under a memory policy."""
 
 from autodiff import listing, nn, numpy, optim, random  # noqa: F401  (print(graph) is of listing)
+from autodiff.caches import CacheInfo, cache_info, clear_cache
 from autodiff.compiled import compile, plan
 from autodiff.core.arena import release_memory, set_arena_limit
 from autodiff.core.gradients import gradients
@@ -44,6 +45,7 @@ __all__ = [
     "AutodiffError",
     "Budget",
     "BudgetError",
+    "CacheInfo",
     "Checkpoint",
     "ConcretizationError",
     "DTypeError",
@@ -65,8 +67,10 @@ __all__ = [
     "UndefinedDerivativeError",
     "UnsupportedError",
     "Variable",
+    "cache_info",
     "check_grads",
     "checkpoint",
+    "clear_cache",
     "compile",
     "frontier",
     "grad",

@@ -1,49 +1,45 @@
 """`compile` and `plan`: a function traced once for each signature of its arguments."""
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from autodiff.core.containers import flatten, unflatten
+from autodiff.caches import Cache
+from autodiff.core.containers import flatten
+from autodiff.core.entries import Calls, Entry
+from autodiff.core.program import Record
 from autodiff.core.variable import Variable
 from autodiff.errors import ArgumentError, GraphError
+from autodiff.ops.user import open_trace
 from autodiff.planning import as_policy
+from autodiff.planning.policies import current_policy
 from autodiff.plans import Plan
 from autodiff.programs import Program, check_names
-from autodiff.tracing import Cache, Trace, graph_of, is_tracing, leaf_kind, variables_of
+from autodiff.tracing import Trace, graph_of, is_tracing, leaf_kind, variables_of
 from autodiff.transformed import Transformed
 
 
-class Compiled:
-    """One trace of a function, compiled: arrays in, containers of arrays out."""
 
-    def __init__(self, f, args, kwargs, policy, costs, arrays):
-        trace = Trace(policy, concrete=False)
-        try:
-            with trace:
-                args, kwargs = trace.take(args, kwargs)
-                leaves, self.structure = flatten(f(*args, **kwargs))
-            outputs = variables_of(leaves, trace.graph)
-            check_names(trace.graph, policy)
-            self.where = [isinstance(leaf, Variable) for leaf in leaves]
-            self.rest = [None if computed else own(leaf)
-                         for computed, leaf in zip(self.where, leaves, strict=True)]
-            self.program = Program(trace.inputs, outputs, policy) if outputs else None
-            self.constants = self.program.constants() if outputs else []
-            if costs == "measured" and outputs:
-                self.program = self.program.with_measured_costs(arrays, self.constants)
-        finally:
-            trace.close()
-
-    def __call__(self, arrays):
-        results = self.program.run(arrays, self.constants) if self.program else []
-        if len(results) < len(self.rest):
-            computed = iter(results)
-            results = [next(computed) if taken else own(leaf)
-                       for taken, leaf in zip(self.where, self.rest, strict=True)]
-        return unflatten(self.structure, results)
+def compiled_entry(f, args, kwargs, policy, costs, key, arrays):
+    """Trace a function once and make an `Entry` of it."""
+    given, structure = flatten((args, kwargs))
+    trace = Trace(policy, concrete=False)
+    try:
+        with trace:
+            args, kwargs = trace.take(args, kwargs)
+            leaves, result = flatten(f(*args, **kwargs))
+        outputs = variables_of(leaves, trace.graph)
+        check_names(trace.graph, policy)
+        rest = [None if isinstance(leaf, Variable) else (own(leaf),) for leaf in leaves]
+        program = Program(trace.inputs, outputs, policy) if outputs else None
+        constants = program.constants() if outputs else []
+        if costs == "measured" and outputs:
+            program = program.with_measured_costs(arrays, constants)
+    finally:
+        trace.close()
+    kinds = [leaf_kind(leaf) for leaf in given]
+    return Entry(key, policy, structure, kinds, given, program, constants, result, rest)
 
 
 def own(leaf):
@@ -86,6 +82,10 @@ def compile(
     called. The last 64 signatures are kept. `step.plan(*args)` gives the plan for such arguments,
     `step.measured_peak_bytes` what the last call held.
 
+    `step(*args, out=arrays)` writes the results into arrays of the caller's and returns them. They
+    are built like the result, in C order, writable, and apart from the arguments; such a call holds
+    `step.plan(*args).peak_bytes_out`. A parameter of f that is itself named out stays f's.
+
     Parameters
     ----------
     f : callable
@@ -110,11 +110,14 @@ def compile(
     >>> step = ad.compile(ad.grad(lambda x: (x**2).sum()))
     >>> step(np.array([1.0, 2.0])), step(np.array([3.0, 4.0]))
     (array([2., 4.]), array([6., 8.]))
+    >>> kept = np.empty(2)
+    >>> step(np.array([5.0, 6.0]), out=kept) is kept, kept
+    (True, array([10., 12.]))
     """
     return CompiledFunction(f, policy, costs)
 
 
-class CompiledFunction(Transformed):
+class CompiledFunction(Calls, Transformed):
     """What `compile` returns.
 
     Attributes
@@ -125,14 +128,18 @@ class CompiledFunction(Transformed):
         Counts its `hits` and `misses`; one entry for each signature and policy.
     """
 
+    __reduce__ = Transformed.__reduce__
+
     def __init__(self, f, policy=None, costs="static"):
         if costs not in ("static", "measured"):
             raise ArgumentError(f"costs are 'static' or 'measured', not {costs!r}")
         self._costs = costs
         self._policy = None if policy is None else as_policy(policy)
+        self._record = Record()
+        self._takes_out = None
         self.cache = Cache(64)
-        self._last = threading.local()
-        super().__init__(self._run, compile, f, policy=self._policy, costs=costs)
+        self.look_in(self.cache.recent, self._policy, current_policy, open_trace)
+        super().__init__(None, compile, f, policy=self._policy, costs=costs)
 
     def plan(self, *args: Any, **kwargs: Any) -> Plan:
         """The plan of the program for arguments like these, traced now if it has not been."""
@@ -146,8 +153,32 @@ class CompiledFunction(Transformed):
 
     @property
     def measured_peak_bytes(self) -> int | None:
-        program = getattr(self._last, "program", None)
-        return None if program is None else program.measured_peak_bytes
+        return self._record.number
+
+    def takes_out(self):
+        """Whether f has a parameter of that name, which then is not ours."""
+        if self._takes_out is None:
+            from inspect import signature  # 3 ms, and only out= needs it
+
+            try:
+                self._takes_out = "out" in signature(self.__wrapped__).parameters
+            except (TypeError, ValueError):        # some built-in functions do not say
+                self._takes_out = False
+        return self._takes_out
+
+    def general(self, args, kwargs, out):
+        """A call that is not like one of the last."""
+        entry, arrays = (None, None) if is_tracing() else self._entry(args, kwargs)
+        if entry is None:
+            if out is not None:
+                raise ArgumentError(
+                    "out= takes arrays for the results; in a trace the results are Variables")
+            return self.__wrapped__(*args, **kwargs)
+        if entry.program is None:
+            self._record.number = 0
+        found = entry.run(arrays, out)
+        self.cache.recent.add(entry)
+        return found
 
     def _entry(self, args, kwargs):
         """(the compiled trace for these arguments, their arrays); (None, None) for Variables."""
@@ -155,24 +186,20 @@ class CompiledFunction(Transformed):
         if key is None:
             return None, None
         policy = self._policy or as_policy(None)
+        key = key, policy
         try:
-            entry = self.cache.get((key, policy))
+            entry = self.cache.get(key)
         except TypeError:
             raise ArgumentError(
                 "compile: a static argument cannot be hashed, so programs for it cannot be "
                 "found again: pass arrays, numbers, strings or containers of them") from None
         if entry is None:
-            entry = Compiled(self.__wrapped__, args, kwargs, policy, self._costs, arrays)
-            self.cache.put((key, policy), entry)
+            entry = compiled_entry(
+                self.__wrapped__, args, kwargs, policy, self._costs, key, arrays)
+            if entry.program is not None:
+                entry.program.share_record(self._record)
+            self.cache.put(key, entry)
         return entry, arrays
-
-    def _run(self, *args, **kwargs):
-        entry, arrays = (None, None) if is_tracing() else self._entry(args, kwargs)
-        if entry is None:
-            return self.__wrapped__(*args, **kwargs)
-        results = entry(arrays)
-        self._last.program = entry.program
-        return results
 
 
 def plan(

@@ -3,6 +3,7 @@
 from collections import Counter
 from functools import cached_property
 
+from autodiff.core.program import Executable
 from autodiff.explain.breakdown import held_at_peak, recomputed_by_line
 from autodiff.explain.text import explain
 from autodiff.planning.schedule import format_bytes
@@ -32,6 +33,8 @@ class Plan:
     peak_bytes : int
         What a run holds beyond the caller's arrays, after allocation: arena, results, captured
         arrays. The run measures the same number.
+    peak_bytes_out : int
+        What a run with `out=` holds: results are the caller's then, and count for nothing.
     live_bytes : int
         What simulating the steps gives: `peak_bytes` without captured arrays and packing.
     arena_bytes, result_bytes, captured_bytes : int
@@ -70,6 +73,17 @@ class Plan:
         self.arena_bytes = executable.arena_bytes
         self.result_bytes = executable.block_bytes + executable.small_bytes
         self.captured_bytes = executable.captured_bytes
+        self._executable = executable
+
+    @cached_property
+    def executable_out(self):
+        """The same steps as a program that writes its results into arrays of the caller's."""
+        return Executable(self.regions, self.schedule.steps, self.schedule.simulation.taken,
+                          self.problem.workspace, True, self._executable.record)
+
+    @property
+    def peak_bytes_out(self):
+        return self.executable_out.peak_bytes
 
     def variable(self, region):
         """Look up the Variable that a region, the second entry of a step, computes.

@@ -5,7 +5,7 @@ import threading
 from dataclasses import replace
 
 from autodiff.core.graph import Graph
-from autodiff.core.program import Executable
+from autodiff.core.program import Executable, Record
 from autodiff.core.regions import Regions
 from autodiff.core.variable import Variable
 from autodiff.errors import ArgumentError, BudgetError, GraphError, PolicyError
@@ -21,7 +21,7 @@ QUICK = 0.2       # seconds for each schedule of `marginal_overhead`
 LARGEST = 2000    # regions up to which it is looked for
 
 
-def build(graph, inputs, outputs, policy, strides=None, profile=None):
+def build(graph, inputs, outputs, policy, strides=None, profile=None, record=None):
     """Carry outputs through the stages: regions, plan, addresses. Returns (executable, plan)."""
     regions = Regions(graph, outputs, inputs, strides)
     arrays = regions.problem_arrays()
@@ -36,7 +36,7 @@ def build(graph, inputs, outputs, policy, strides=None, profile=None):
 
     def allocate(schedule):
         return Executable(
-            regions, schedule.steps, schedule.simulation.taken, arrays["workspace"])
+            regions, schedule.steps, schedule.simulation.taken, arrays["workspace"], False, record)
 
     if isinstance(policy, Budget):
         schedule, executable = fit(problem, policy, regions.captured_bytes, allocate)
@@ -101,12 +101,13 @@ def fit(problem, policy, captured, allocate):
     raise not_found(problem, policy.nbytes, bound, None)
 
 
-def reschedule(plan, schedule):
+def reschedule(plan, schedule, record):
     """(executable, plan) of another schedule of a plan's problem, under a Budget of its peak."""
     schedule = Schedule(plan.problem, schedule.steps, schedule.method, schedule.lower_bound,
                         schedule.bound_family)
     executable = Executable(
-        plan.regions, schedule.steps, schedule.simulation.taken, plan.problem.workspace)
+        plan.regions, schedule.steps, schedule.simulation.taken, plan.problem.workspace, False,
+        record)
     policy = Budget(max(1, executable.peak_bytes))
     return executable, Plan(plan.regions, schedule, executable, policy, costs=plan.costs)
 
@@ -193,10 +194,11 @@ class Program:
                 f"Program: costs are 'static', or arrays to measure them on, not {costs!r}")
         check_names(self.graph, self.policy)
         self._profile = None
-        self._executable, self.plan = build(self.graph, self.inputs, self.outputs, self.policy)
+        self._record = Record()  # of what each thread's last run measured
+        self._executable, self.plan = build(
+            self.graph, self.inputs, self.outputs, self.policy, record=self._record)
         self._strided = {}  # argument strides -> (Executable with packed arguments, Plan)
         self._lock = threading.Lock()
-        self._last = threading.local()  # the Executable of each thread's last run
         if not isinstance(costs, str):
             self._measure_costs(costs, self.constants())
 
@@ -206,7 +208,16 @@ class Program:
 
     @property
     def measured_peak_bytes(self):
-        return getattr(self._last, "executable", self._executable).measured_peak_bytes
+        return self._record.number
+
+    @property
+    def executable(self):
+        """What runs on arrays in C order."""
+        return self._executable
+
+    def share_record(self, record):
+        """Let a function that runs several programs keep one record of what was measured."""
+        self._record = self._executable.record = record
 
     def __repr__(self):
         return (
@@ -216,22 +227,40 @@ class Program:
     def __str__(self):
         return str(self.plan)
 
-    def __call__(self, *arrays):
-        """Run on arrays in the order of the inputs; return arrays in the order of the outputs."""
-        return self.run(arrays, self.constants())
+    def __call__(self, *arrays, out=None):
+        """Run on arrays in the order of the inputs; return arrays in the order of the outputs.
+
+        Parameters
+        ----------
+        *arrays : arrays, or numbers for 0-d inputs
+        out : list of arrays, optional
+            Where the outputs are written, then returned: one each, of its shape and dtype, in C
+            order, writable, apart from the inputs and from each other. They are the caller's bytes:
+            such a run holds `plan.peak_bytes_out`. After an error they hold anything.
+
+        Raises
+        ------
+        ShapeError, DTypeError, ArgumentError
+            For arrays of another shape or dtype, or that cannot be written into.
+        """
+        return self.run(arrays, self.constants(), out)
 
     def constants(self):
         """The captured arrays of the graph, in the order in which `run` takes them."""
         payloads = self.graph.payloads
         return [payloads[node] for node in self._executable.regions.constants]
 
-    def run(self, arrays, constants):
+    def run(self, arrays, constants, out=None):
         """Run on arrays, with these captured arrays in place of the graph's own."""
-        arrays, strides = self._executable.accept(tuple(arrays))
-        executable, _ = self._for_strides(strides)
-        results = executable(arrays, constants)
-        self._last.executable = executable
-        return results
+        given = tuple(arrays)
+        arrays, strides = self._executable.accept(given)
+        executable, plan = self._for_strides(strides)
+        if out is None:
+            return executable(arrays, constants)
+        executable, into = plan.executable_out, list(out)
+        executable.check(into, list(given))
+        executable(arrays, constants, None, into)
+        return out
 
     def plan_for(self, *arrays):
         """The plan of a call with these arrays: `plan`, or one that packs those not in C order.
@@ -266,7 +295,7 @@ class Program:
         'measured'
         """
         other = copy.copy(self)
-        other._strided, other._last = {}, threading.local()
+        other._strided, other._record = {}, Record()
         other._measure_costs(arrays, constants)
         return other
 
@@ -276,7 +305,8 @@ class Program:
         self._profile = Profile(self._for_strides(strides)[0], arrays, constants)
         self._strided = {}
         self._executable, self.plan = build(
-            self.graph, self.inputs, self.outputs, self.policy, profile=self._profile)
+            self.graph, self.inputs, self.outputs, self.policy, profile=self._profile,
+            record=self._record)
 
     def with_schedule(self, schedule):
         """Make a program of the same inputs and outputs that runs a schedule of `plan.problem`.
@@ -306,9 +336,9 @@ class Program:
         1
         """
         other = copy.copy(self)
-        other._executable, other.plan = reschedule(self.plan, schedule)
+        other._strided, other._record = {}, Record()
+        other._executable, other.plan = reschedule(self.plan, schedule, other._record)
         other.policy = other.plan.policy
-        other._strided, other._last = {}, threading.local()
         return other
 
     def _for_strides(self, strides):
@@ -318,7 +348,8 @@ class Program:
             found = self._strided.get(strides)
             if found is None:
                 found = build(
-                    self.graph, self.inputs, self.outputs, self.policy, strides, self._profile)
+                    self.graph, self.inputs, self.outputs, self.policy, strides, self._profile,
+                    self._record)
                 while len(self._strided) >= 16:
                     self._strided.pop(next(iter(self._strided)))
                 self._strided[strides] = found

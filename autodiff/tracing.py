@@ -6,12 +6,11 @@ into the same graph and return Variables. Tracing computes nothing. Looking at a
 an input of the trace's later programs.
 """
 
-import threading
 import warnings
-from collections import OrderedDict
 
 import numpy as np
 
+from autodiff.caches import Cache
 from autodiff.core.containers import flatten, paths, unflatten
 from autodiff.core.graph import Graph, current_graph
 from autodiff.core.operations import ARGUMENT, provide
@@ -29,39 +28,6 @@ from autodiff.kept import Kept
 from autodiff.ops.user import open_trace
 from autodiff.planning import as_policy
 from autodiff.programs import Program, check_names
-
-
-class Cache:
-    """The most recently used programs, found by the signature of their graph and policy."""
-
-    def __init__(self, size):
-        self.size, self.hits, self.misses = size, 0, 0
-        self._entries = OrderedDict()
-        self._lock = threading.Lock()
-
-    def __len__(self):
-        return len(self._entries)
-
-    def get(self, key):
-        with self._lock:
-            found = self._entries.get(key)
-            if found is None:
-                self.misses += 1
-            else:
-                self.hits += 1
-                self._entries.move_to_end(key)
-            return found
-
-    def put(self, key, value):
-        with self._lock:
-            self._entries[key] = value
-            while len(self._entries) > self.size:
-                self._entries.popitem(last=False)
-
-    def clear(self):
-        with self._lock:
-            self._entries.clear()
-            self.hits = self.misses = 0
 
 
 programs = Cache(256)

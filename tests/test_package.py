@@ -22,7 +22,7 @@ LAYERS = [
     {"core"},
     {"planning", "ops", "listing"},
     {"explain"},
-    {"plans", "profile"},
+    {"plans", "profile", "caches"},
     {"programs", "transformed", "kept"},
     {"tracing", "speed"},
     {"compiled", "marks", "transforms"},

@@ -35,7 +35,7 @@ cdef struct Output:
 cdef class Executable:
     cdef readonly Regions regions
     cdef readonly int64_t arena_bytes, block_bytes, small_bytes, captured_bytes
-    cdef readonly Record record   # of `measured_peak_bytes`; programs let theirs share one
+    cdef public Record record     # of `measured_peak_bytes`; programs let theirs share one
     cdef Code code
     cdef bint quick               # so little work that it keeps the interpreter's lock
     cdef list dtypes              # of the arguments
@@ -49,6 +49,7 @@ cdef class Executable:
     cdef int note_inputs(self) except -1
     cdef int note_outputs(self) except -1
     cdef Py_ssize_t n_addresses(self) noexcept
+    cdef int check_out(self, list out, list arrays) except -1
     cdef list run(self, char** bases, int64_t* spent, list out)
     cdef object result_array(self, const Output* at, Memory memory, char** bases)
     cdef int fail(self, int status, void* of_run, int64_t failed) except -1

@@ -72,6 +72,10 @@ cdef class Record:
             return self.latest
         return None if self.others is None else self.others.get(thread)
 
+    @number.setter
+    def number(self, int64_t number):
+        self.set(number)
+
     cdef int set(self, int64_t number) except -1:
         cdef uint64_t thread = PyThreadState_GetID(PyThreadState_Get())
         if self.thread == 0:
@@ -231,12 +235,19 @@ cdef class Executable:
             array = array.astype(dtype)
         return array
 
+    def check(self, list out, list arrays):
+        """Raise DTypeError, ShapeError or ArgumentError where results cannot be written into out.
+
+        `arrays` are the arguments, which must lie elsewhere.
+        """
+        self.check_out(out, arrays)
+
     def __call__(self, list arrays, list constants, int64_t[::1] fastest=None, list out=None):
         """Run on arrays of the right shapes, dtypes and layouts; return the list of results.
 
         `constants` are the captured arrays, in the order of `regions.constants`. `fastest`, where
         it is given, holds nanoseconds by region and is lowered to those of this run. `out` holds
-        the arrays of the results, checked by `check_out`, where the code was made for them.
+        the arrays of the results, checked by `check`, where the code was made for them.
         """
         cdef Py_ssize_t k, n = len(arrays)
         cdef char* room[ROOM]
@@ -257,6 +268,27 @@ cdef class Executable:
         finally:
             if bases != room:
                 PyMem_Free(bases)
+
+    cdef int check_out(self, list out, list arrays) except -1:
+        """Raise where results cannot be written into these arrays; `arrays` are the arguments."""
+        cdef Py_ssize_t k, j
+        cdef int64_t low, high, other_low, other_high
+        if len(out) != self.n_outputs:
+            raise ArgumentError(f"out= takes {self.n_outputs} arrays, {len(out)} were given")
+        for k in range(self.n_outputs):
+            check_result(out[k], &self.outputs[k], k)
+            extent_of(<cnp.ndarray> out[k], &low, &high)
+            for j in range(k + len(arrays)):
+                array = out[j] if j < k else arrays[j - k]
+                if not isinstance(array, np.ndarray):
+                    continue          # numbers and lists become arrays of their own
+                extent_of(<cnp.ndarray> array, &other_low, &other_high)
+                if low < other_high and other_low < high:
+                    what = f"array {j} of out=" if j < k else f"argument {j - k}"
+                    raise ArgumentError(
+                        f"out=: array {k} overlaps {what} in memory, which may be read after it "
+                        "is written; give it memory of its own")
+        return 0
 
     cdef Py_ssize_t n_addresses(self) noexcept:
         """How many addresses a run needs: of its bases, and of one instruction's operands."""
@@ -352,6 +384,43 @@ cdef int poll(Run* run) noexcept with gil:
         Py_INCREF(error)
         run.exception = <void*> error
         return INTERRUPTED
+
+
+cdef int check_result(object given, const Output* wanted, Py_ssize_t k) except -1:
+    """Raise where a result cannot be written into the k-th array that was given for it."""
+    dtype = type_dtypes[wanted.dtype]
+    shape = tuple([wanted.layout[1 + d] for d in range(wanted.layout[0])])
+    if not isinstance(given, np.ndarray) or isinstance(given, np.ma.MaskedArray):
+        raise ArgumentError(
+            f"out=: array {k} is a {type(given).__name__}, an array of {dtype} and shape {shape} "
+            "is needed")
+    if given.dtype is not dtype and given.dtype != dtype:
+        raise DTypeError(f"out=: array {k} is of {given.dtype}, the result of {dtype}")
+    if given.shape != shape:
+        raise ShapeError(f"out=: array {k} has shape {given.shape}, the result {shape}")
+    flags = cnp.PyArray_FLAGS(<cnp.ndarray> given)
+    for flag, name in (
+            (cnp.NPY_ARRAY_C_CONTIGUOUS, "in C order"), (cnp.NPY_ARRAY_ALIGNED, "aligned"),
+            (cnp.NPY_ARRAY_WRITEABLE, "writable")):
+        if not flags & flag:
+            raise ArgumentError(f"out=: array {k} is not {name}; give one that is, np.empty(...)")
+    return 0
+
+
+cdef int extent_of(cnp.ndarray array, int64_t* low, int64_t* high) except -1:
+    """The addresses of the first byte of an array and past its last one; equal where empty."""
+    cdef int d
+    low[0] = high[0] = <int64_t> cnp.PyArray_BYTES(array)
+    for d in range(cnp.PyArray_NDIM(array)):
+        if cnp.PyArray_DIM(array, d) == 0:
+            high[0] = low[0]
+            return 0
+        if cnp.PyArray_STRIDE(array, d) < 0:
+            low[0] += (cnp.PyArray_DIM(array, d) - 1) * cnp.PyArray_STRIDE(array, d)
+        else:
+            high[0] += (cnp.PyArray_DIM(array, d) - 1) * cnp.PyArray_STRIDE(array, d)
+    high[0] += cnp.PyArray_ITEMSIZE(array)
+    return 0
 
 
 cdef char** allocate_addresses(Py_ssize_t n) except NULL:

@@ -187,7 +187,7 @@ class Budget:
 _BY_NAME = {"store": Store, "recompute": Recompute, "checkpoint": Checkpoint}
 _CLASSES = (*_BY_NAME.values(), Budget, Save)
 _DEFAULT = Store()
-_current = ContextVar("autodiff_policy", default=_DEFAULT)
+current_policy = ContextVar("autodiff_policy", default=_DEFAULT)
 
 
 def as_policy(policy=None):
@@ -211,7 +211,7 @@ def as_policy(policy=None):
     (Checkpoint(), Store())
     """
     if policy is None:
-        return _current.get()
+        return current_policy.get()
     if isinstance(policy, _CLASSES):
         return policy
     if isinstance(policy, str):
@@ -242,8 +242,8 @@ def use_policy(policy):
     Recompute()
     """
     policy = as_policy(policy)
-    token = _current.set(policy)
+    token = current_policy.set(policy)
     try:
         yield policy
     finally:
-        _current.reset(token)
+        current_policy.reset(token)
