@@ -66,7 +66,21 @@ class Cache:
 
 
 class CacheInfo(NamedTuple):
-    """What `cache_info` returns."""
+    """Counts of the programs kept for later calls, made by `cache_info`.
+
+    Attributes
+    ----------
+    hits, misses : int
+        How often a program was found, and not.
+    programs, limit : int
+        How many are held now, and at most.
+
+    Examples
+    --------
+    >>> import autodiff as ad
+    >>> ad.cache_info().programs <= ad.cache_info().limit
+    True
+    """
 
     hits: int
     misses: int

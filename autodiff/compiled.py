@@ -20,7 +20,6 @@ from autodiff.tracing import Trace, graph_of, is_tracing, leaf_kind, variables_o
 from autodiff.transformed import Transformed
 
 
-
 def compiled_entry(f, args, kwargs, policy, costs, key, arrays):
     """Trace a function once and make an `Entry` of it."""
     given, structure = flatten((args, kwargs))

@@ -101,7 +101,7 @@ def fit(problem, policy, captured, allocate):
     raise not_found(problem, policy.nbytes, bound, None)
 
 
-def reschedule(plan, schedule, record):
+def reschedule(plan, schedule, record=None):
     """(executable, plan) of another schedule of a plan's problem, under a Budget of its peak."""
     schedule = Schedule(plan.problem, schedule.steps, schedule.method, schedule.lower_bound,
                         schedule.bound_family)

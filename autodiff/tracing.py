@@ -29,7 +29,6 @@ from autodiff.ops.user import open_trace
 from autodiff.planning import as_policy
 from autodiff.programs import Program, check_names
 
-
 programs = Cache(256)
 
 

@@ -73,7 +73,7 @@ def test_a_call_is_what_it_would_be_alone(gap):
     expected = [ad.compile(describe)(*args, **kwargs) for args, kwargs in CALLS]
     step = ad.compile(describe)
     order = [(k * gap) % len(CALLS) for k in range(len(CALLS))]
-    for k in [*order, *order, *(j for k in order for j in (k, k))]:
+    for k in [*order, *order, *np.repeat(order, 2)]:
         args, kwargs = CALLS[k]
         assert equal(step(*args, **kwargs), expected[k]), CALLS[k]
 
