@@ -295,7 +295,6 @@ class Program:
         'measured'
         """
         other = copy.copy(self)
-        other._strided, other._record = {}, Record()
         other._measure_costs(arrays, constants)
         return other
 
@@ -303,7 +302,7 @@ class Program:
         """Plan anew, by the time each region of the plan so far takes on these arrays."""
         arrays, strides = self._executable.accept(tuple(arrays))
         self._profile = Profile(self._for_strides(strides)[0], arrays, constants)
-        self._strided = {}
+        self._strided, self._record = {}, Record()
         self._executable, self.plan = build(
             self.graph, self.inputs, self.outputs, self.policy, profile=self._profile,
             record=self._record)

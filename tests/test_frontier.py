@@ -79,7 +79,7 @@ def test_the_deep_mlp_has_many_points():
 def test_every_point_is_simulated_again_and_runs_as_planned(case):
     f, args, found = case
     entry, arrays = ad.compile(f, "store")._entry(args, {})
-    expected = entry(arrays)
+    expected = entry.run(arrays)
     for point in found:
         plan = point.plan
         again = simulate(plan.problem, list(plan.steps))
