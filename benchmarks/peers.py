@@ -89,7 +89,7 @@ def agree(results, who, rtol, name):
         for part, limit in ((slice(1), min(rtol, 1e-5)), (slice(None), rtol)):
             apart = difference(found[part], expected[part]) if found else 0.0
             if not apart <= limit:
-                raise ValueError(f"{name}: {system} is {apart:g} away from the first, not {limit:g}")
+                raise ValueError(f"{name}: {system} is {apart:g} away, not {limit:g}")
 
 
 if __name__ == "__main__":
