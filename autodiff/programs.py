@@ -9,10 +9,21 @@ from autodiff.core.program import Executable, Record
 from autodiff.core.regions import Regions
 from autodiff.core.variable import Variable
 from autodiff.errors import ArgumentError, BudgetError, GraphError, PolicyError
-from autodiff.planning import Budget, Problem, Save, Schedule, as_policy, memory_bound
+from autodiff.planning import (
+    Budget,
+    Checkpoint,
+    Problem,
+    Recompute,
+    Save,
+    Schedule,
+    Store,
+    as_policy,
+    memory_bound,
+)
 from autodiff.planning.budget import impossible, not_found
 from autodiff.planning.costbound import ANY_ORDER, certified
 from autodiff.planning.schedule import format_bytes
+from autodiff.planning.smallest import tightest
 from autodiff.plans import Plan
 from autodiff.profile import Profile
 
@@ -81,24 +92,46 @@ def fit(problem, policy, captured, allocate):
     The schedule counts live bytes; where packing adds to them, the schedule is made again with
     as many bytes fewer. Raises BudgetError where none is found.
     """
-    target = policy.nbytes - captured
+    target = room = policy.nbytes - captured
+    least = None        # bytes of the least plan that was allocated
     for _ in range(TIGHTENINGS):
         if target <= 0:
             break
-        schedule = replace(policy, nbytes=target).schedule(problem)
+        try:
+            schedule = replace(policy, nbytes=target).schedule(problem)
+        except BudgetError:
+            if target == room:
+                raise
+            break
         executable = allocate(schedule)
         excess = executable.peak_bytes - policy.nbytes
         if excess <= 0:
-            if target < policy.nbytes - captured:   # proven for fewer bytes than may be held
-                schedule = certified(schedule.with_bound(problem.total_cost, ANY_ORDER),
-                                     policy.nbytes - captured)
+            if target < room:       # proven for fewer bytes than may be held
+                schedule = certified(schedule.with_bound(problem.total_cost, ANY_ORDER), room)
             return schedule, executable
+        least = min(executable.peak_bytes, least or executable.peak_bytes)
         target = min(target, schedule.peak_bytes) - excess
-    bound = memory_bound(problem)[0] + captured
-    if policy.nbytes < bound:
-        raise impossible(problem, policy.nbytes - captured, bound - captured,
-                         memory_bound(problem)[1])
-    raise not_found(problem, policy.nbytes, bound, None)
+    for schedule in spare_schedules(problem, policy) if room > 0 else ():
+        executable = allocate(schedule)
+        if executable.peak_bytes <= policy.nbytes:
+            bare = schedule.with_bound(problem.total_cost, ANY_ORDER)
+            return certified(bare, room), executable
+        least = min(executable.peak_bytes, least or executable.peak_bytes)
+    bound, node = memory_bound(problem)
+    if room < bound:
+        raise impossible(problem, room, bound, node)
+    raise not_found(problem, policy.nbytes, bound + captured, least)
+
+
+def spare_schedules(problem, policy):
+    """Yield schedules of few bytes that may pack better than those made for a budget."""
+    yield Store().schedule(problem)
+    lowest, _ = tightest(problem)
+    yield replace(policy, nbytes=lowest.peak_bytes).schedule(problem)
+    yield lowest
+    yield Checkpoint().schedule(problem)
+    if len(problem) <= LARGEST:     # its steps grow as the square
+        yield Recompute().schedule(problem)
 
 
 def reschedule(plan, schedule, record=None):

@@ -23,10 +23,17 @@ def smallest_budget(problem):
     >>> smallest_budget(Problem([8, 8, 4], [1, 1, 1], [[], [0], [1]], [2]))
     (16, 16)
     """
-    if problem.drop.any():
-        problem = Repeats(problem).problem
-    lowest, bound = smallest(problem)
+    lowest, bound = tightest(problem)
     return lowest.peak_bytes, bound
+
+
+def tightest(problem):
+    """Find the schedule of the lowest known peak, and the bound; the problem may have marks."""
+    if not problem.drop.any():
+        return smallest(problem)
+    repeats = Repeats(problem)
+    lowest, bound = smallest(repeats.problem)
+    return repeats.schedule(lowest), bound
 
 
 def smallest(problem, incumbents=None):
