@@ -236,3 +236,40 @@ def test_a_program_runs_any_schedule_of_its_problem():
     longer = ad.Program([x], [np.sin(h) * h, h.sum(), *ad.gradients((h * h).sum(), [x])])
     with pytest.raises(PlanError):
         program.with_schedule(longer.plan.schedule)
+
+
+def chain(n):
+    """Value and gradient of n sines of one number: each value is as small as its result."""
+    def f(x):
+        for _ in range(n):
+            x = np.sin(x)
+        return x.sum()
+
+    return ad.value_and_grad(f), (np.array(0.3),)
+
+
+GRANTED = {"chain 10": chain(10), "chain 32": chain(32), "branches": CASES["branches"],
+           "deep": deep(6), "wide": deep(6, width=128, batch=256)}
+
+
+@pytest.mark.parametrize("name", GRANTED)
+def test_what_a_plan_holds_is_granted_as_a_budget(name):
+    f, args = GRANTED[name]
+    plans = [ad.plan(f, *args, policy=policy) for policy in ("store", "checkpoint", "recompute")]
+    plans.append(ad.frontier(f, *args, points=6)[0].plan)
+    for plan in plans:
+        budget = ad.Budget(plan.peak_bytes, time_limit=0.2)
+        again = ad.plan(f, *args, policy=budget)
+        assert again.peak_bytes <= plan.peak_bytes
+        assert again.lower_bound <= again.cost
+
+
+def test_a_refusal_names_the_budget_that_was_asked_for():
+    f, args = chain(10)
+    least = ad.plan(f, *args, policy="recompute").peak_bytes
+    with pytest.raises(ad.BudgetError) as caught:
+        ad.plan(f, *args, policy=least - 1)
+    error = caught.value
+    assert error.budget == least - 1
+    assert f"({least - 1:,} bytes)" in str(error) or f"is {least - 1} B" in str(error)
+    assert error.known is None or error.known >= least
