@@ -37,18 +37,20 @@ typedef struct {
 #if defined(__GNUC__)
 #define IVDEP _Pragma("GCC ivdep")
 #define SCALAR __asm__ volatile("");    /* a loop with this is neither a vector loop nor peeled */
+#define ROLLED _Pragma("GCC unroll 1")
 #define NOINLINE __attribute__((noinline, noclone))
 #define INLINE static inline __attribute__((always_inline, unused))
 #else
 #define IVDEP
 #define SCALAR
+#define ROLLED
 #define NOINLINE
 #define INLINE static inline
 #endif
 
-/* Run a loop over whole vectors of 64 bytes, and over what is left in a padded one. */
-NOINLINE static void padded(void (*loop)(void *out, const void *a, int64_t n), void *out, const void *a,
-                   int64_t bytes) {
+/* Run a loop over all whole vectors of 64 bytes, then over what is left in a padded one. */
+NOINLINE static void padded(void (*loop)(void *out, const void *a, int64_t n), void *out,
+                            const void *a, int64_t bytes) {
     int64_t whole = bytes & -64, rest = bytes - whole;
     char pad[64] = {0};
     if (whole) loop(out, a, whole);
@@ -58,6 +60,29 @@ NOINLINE static void padded(void (*loop)(void *out, const void *a, int64_t n), v
     memcpy((char *)out + whole, pad, rest);
 }
 
+/* Functions by the letter of their type. */
+#define ABS_d fabs
+#define ABS_f fabsf
+#define COPYSIGN_d copysign
+#define COPYSIGN_f copysignf
+
+/* Angles of which some are finite and beyond a loop's limit: those go to libm, one by one. */
+#define BEYOND(x, limit, X) ((ABS_##X(x) > limit) & (ABS_##X(x) < INFINITY))
+#define BEYOND_LIMIT(T, X)                                                                     \
+    NOINLINE static void beyond_##X(BlockLoop loop, T (*exact)(T), T limit, T *y, const T *x,  \
+                                    int64_t n) {                                               \
+        T kept[64];                                                                            \
+        for (; n > 0; n -= 64, x += 64, y += 64) {                                             \
+            int64_t m = n < 64 ? n : 64;                                                       \
+            memcpy(kept, x, m * sizeof(T));                    /* y may be x */                \
+            loop(y, kept, NULL, NULL, m);                                                      \
+            for (int64_t i = 0; i < m; i++)                                                    \
+                if (BEYOND(kept[i], limit, X)) y[i] = exact(kept[i]);                          \
+        }                                                                                      \
+    }
+BEYOND_LIMIT(float, f)
+BEYOND_LIMIT(double, d)
+
 /* Selections stay selections: partial redundancy elimination, and the fear of a floating-point
  * exception, which nobody looks at, would make branches of them, and scalar loops. */
 #if defined(__GNUC__) && !defined(__clang__)
@@ -65,15 +90,11 @@ NOINLINE static void padded(void (*loop)(void *out, const void *a, int64_t n), v
 #pragma GCC optimize("no-tree-pre,no-trapping-math")
 #endif
 
-/* The bits of a number, and functions by the letter of its type. */
+/* The bits of a number. */
 INLINE uint64_t BITS_d(double x) { uint64_t u; memcpy(&u, &x, 8); return u; }
 INLINE uint32_t BITS_f(float x) { uint32_t u; memcpy(&u, &x, 4); return u; }
 INLINE double OF_BITS_d(uint64_t u) { double x; memcpy(&x, &u, 8); return x; }
 INLINE float OF_BITS_f(uint32_t u) { float x; memcpy(&x, &u, 4); return x; }
-#define ABS_d fabs
-#define ABS_f fabsf
-#define COPYSIGN_d copysign
-#define COPYSIGN_f copysignf
 
 #define ISA(name) name##_baseline
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)

@@ -29,13 +29,15 @@
         EACH(B, { A a = xa[i]; B b = xb[i], c = xc[i]; y[i] = (B)(RESULT); })                  \
     }
 /* The same for functions of many instructions: the tail goes through a padded vector. */
-#define HEAVY(name, T, F)                                                                      \
-    static void ISA(whole_##name)(void *out, const void *pa, int64_t n) {                      \
+#define WHOLE(name, T, RESULT)                                                                 \
+    static void ISA(whole_##name)(void *out, const void *pa, int64_t bytes) {                  \
         const T *x = pa;                                                                       \
         T *y = out;                                                                            \
-        n = (n & -64) / sizeof(T);                        /* n is in bytes */                 \
-        IVDEP for (int64_t i = 0; i < n; i++) y[i] = F(x[i]);                                  \
-    }                                                                                          \
+        int64_t n = (bytes & -64) / sizeof(T);                                                 \
+        IVDEP for (int64_t i = 0; i < n; i++) y[i] = RESULT;                                   \
+    }
+#define HEAVY(name, T, F)                                                                      \
+    WHOLE(name, T, F(x[i]))                                                                    \
     static void ISA(name)(ARGUMENTS) { padded(ISA(whole_##name), out, pa, n * sizeof(T)); }
 
 #if HAS_FMA
@@ -91,6 +93,7 @@ static const Blocks ISA(blocks) = {
 #undef MAP1
 #undef MAP2
 #undef MAP3
+#undef WHOLE
 #undef HEAVY
 #undef FMA_D
 #undef FMA_F

@@ -44,13 +44,24 @@ INLINE float ISA(artanh_f)(float z) {
         y = x < -1 ? (T)NAN : y;                                                               \
         return ABS_##X(x) < 1 / (4 * POWER) ? x : y;                                           \
     }                                                                                          \
-    /* log(1 + e^x) = max(x, 0) + log1p(e^-|x|) */                                             \
-    INLINE T ISA(softplus_of_##X)(T x) {                                                       \
-        return ISA(log1p_sum_##X)(ISA(exp_of_##X)(-ABS_##X(x))) + (x <= 0 ? 0 : x);            \
+    /* log(1 + e^x) = max(x, 0) + log1p(e^-|x|), one after the other: together their constants  \
+     * are more than there are registers */                                                    \
+    WHOLE(exp_below_##X, T, ISA(exp_of_##X)(-ABS_##X(x[i])))                                   \
+    static void ISA(whole_softplus_##X)(void *out, const void *pa, int64_t n) {                \
+        const T *x = pa;                                                                       \
+        T *y = out, e[256];                                                                    \
+        for (n /= sizeof(T); n > 0; n -= 256, x += 256, y += 256) {                            \
+            int64_t m = (n < 256 ? n : 256) & -(int64_t)(64 / sizeof(T));                      \
+            ISA(whole_exp_below_##X)(e, x, m * sizeof(T));                                     \
+            IVDEP for (int64_t i = 0; i < m; i++)                                              \
+                y[i] = ISA(log1p_sum_##X)(e[i]) + (x[i] <= 0 ? 0 : x[i]);                      \
+        }                                                                                      \
+    }                                                                                          \
+    static void ISA(softplus_##X)(ARGUMENTS) {                                                 \
+        padded(ISA(whole_softplus_##X), out, pa, n * sizeof(T));                               \
     }                                                                                          \
     HEAVY(log_##X, T, ISA(log_of_##X))                                                         \
-    HEAVY(log1p_##X, T, ISA(log1p_of_##X))                                                     \
-    HEAVY(softplus_##X, T, ISA(softplus_of_##X))
+    HEAVY(log1p_##X, T, ISA(log1p_of_##X))
 
 LOG_FAMILY(double, d, uint64_t, FMA_D, 52, 1023, 0x3fe6a09e667f3bcd, 0x1p52,
            0x1.62e42fefp-1, 0x1.473de6af278edp-34, 0x1p-1022, 0x1p54)

@@ -68,35 +68,22 @@ HEAVY(small_cos_d, double, ISA(cosine_d))
 HEAVY(small_sin_f, float, ISA(sine_f))
 HEAVY(small_cos_f, float, ISA(cosine_f))
 
-/* Whether some element is beyond the limit, and finite. */
-#define BEYOND(x, X) ((ABS_##X(x) > LIMIT) & (ABS_##X(x) < INFINITY))
-#define ANY_ANGLE(T, X)                                                                        \
-    static int ISA(any_beyond_##X)(const T *x, int64_t n) {                                    \
-        T worst = 0;                                                                           \
-        for (int64_t i = 0; i < n; i++) worst = BEYOND(x[i], X) ? 1 : worst;                   \
-        return worst != 0;                                                                     \
+#define ANGLES(T, X, SIN, COS)                                                                 \
+    NOINLINE static int ISA(any_beyond_##X)(const T *x, int64_t n) {                           \
+        T found = 0;                                                                           \
+        for (int64_t i = 0; i < n; i++) found = BEYOND(x[i], LIMIT, X) ? 1 : found;            \
+        return found != 0;                                                                     \
+    }                                                                                          \
+    static void ISA(sin_##X)(ARGUMENTS) {                                                      \
+        if (ISA(any_beyond_##X)(pa, n)) beyond_##X(ISA(small_sin_##X), SIN, LIMIT, out, pa, n); \
+        else ISA(small_sin_##X)(out, pa, pb, pc, n);                                           \
+    }                                                                                          \
+    static void ISA(cos_##X)(ARGUMENTS) {                                                      \
+        if (ISA(any_beyond_##X)(pa, n)) beyond_##X(ISA(small_cos_##X), COS, LIMIT, out, pa, n); \
+        else ISA(small_cos_##X)(out, pa, pb, pc, n);                                           \
     }
-#define OF_ANY_ANGLE(name, T, X, LIBM)                                                         \
-    static void ISA(name##_##X)(ARGUMENTS) {                                                   \
-        const T *x = pa;                                                                       \
-        T *y = out, kept[64];                                                                  \
-        if (!ISA(any_beyond_##X)(x, n)) {                                                      \
-            ISA(small_##name##_##X)(out, pa, pb, pc, n);                                       \
-            return;                                                                            \
-        }                                                                                      \
-        for (; n > 0; n -= 64, x += 64, y += 64) {                                             \
-            int64_t m = n < 64 ? n : 64;                                                       \
-            memcpy(kept, x, m * sizeof(T));                /* y may be x */                    \
-            ISA(small_##name##_##X)(y, kept, pb, pc, m);                                       \
-            for (int64_t i = 0; i < m; i++) if (BEYOND(kept[i], X)) y[i] = LIBM(kept[i]);      \
-        }                                                                                      \
-    }
-ANY_ANGLE(float, f)
-ANY_ANGLE(double, d)
-OF_ANY_ANGLE(sin, float, f, sinf)
-OF_ANY_ANGLE(cos, float, f, cosf)
-OF_ANY_ANGLE(sin, double, d, sin)
-OF_ANY_ANGLE(cos, double, d, cos)
+ANGLES(float, f, sinf, cosf)
+ANGLES(double, d, sin, cos)
 
 /* arctan a = arctan t + a multiple of pi/4, |t| <= tan(pi/8) */
 INLINE double ISA(arctan_poly_d)(double z) {
@@ -128,7 +115,5 @@ ARCTAN(double, d, FMA_D, 0x1.921fb54442d18p-1, 0x1.1a62633145c07p-55)
 
 #undef PI_HALVES
 #undef LIMIT
-#undef BEYOND
-#undef ANY_ANGLE
-#undef OF_ANY_ANGLE
+#undef ANGLES
 #undef ARCTAN

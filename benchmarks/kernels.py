@@ -1,0 +1,95 @@
+"""The block loops beside NumPy's own inner loops, on arrays that stay in the nearest cache.
+
+    python benchmarks/kernels.py [--size 1024] [--cpu avx2] [--kernels exp tanh]
+
+prints nanoseconds an element of both, and their ratio. Ours are called from C; NumPy's run over
+the rows of an array whose rows all lie in one place, so that calling them costs little. Both are
+timed in turn, and the least of several times is taken.
+"""
+
+import argparse
+import os
+import time
+
+import numpy as np
+
+REPEATS = 400               # of a loop between two looks at the clock
+NUMPY = {"abs": np.absolute, "clip": np._core.umath.clip, "relu": None, "share": None}
+
+
+def operands(types, size, rng):
+    """Return arrays for the operands and the result, values where every function is defined."""
+    letters = types.replace(">", "")
+    drawn = [rng.random(size) + 0.1 for _ in letters]
+    return [aligned((a > 0.6) if k == "?" else a.astype(k))
+            for a, k in zip(drawn, letters, strict=True)]
+
+
+def aligned(array):
+    """Return a copy that begins at a multiple of 64 bytes, as values do in an arena."""
+    buffer = np.empty(array.nbytes + 64, np.uint8)
+    first = -buffer.ctypes.data % 64
+    copy = buffer[first : first + array.nbytes].view(array.dtype)
+    copy[:] = array
+    return copy
+
+
+def repeated(array):
+    """Return a view of (REPEATS, size) whose rows are all the array."""
+    return np.lib.stride_tricks.as_strided(array, (REPEATS, *array.shape), (0, *array.strides))
+
+
+def seconds(call):
+    """Return the time of one call."""
+    begun = time.perf_counter()
+    call()
+    return time.perf_counter() - begun
+
+
+def compare(kernels, name, types, size, rounds=9):
+    """Return nanoseconds an element: (ours, NumPy's or None where it has no such loop)."""
+    *inputs, out = operands(types, size, np.random.default_rng(0))
+    ufunc = NUMPY.get(name, getattr(np, name, None))
+
+    def ours():
+        kernels.run_block_loop(name, types, *inputs, out, repeats=REPEATS)
+
+    if isinstance(ufunc, np.ufunc):
+        rows, into = [repeated(a) for a in inputs], repeated(out)
+
+        def numpys():
+            ufunc(*rows, out=into)
+
+    else:
+        numpys = None
+    best = [np.inf, np.inf]
+    for _ in range(rounds):
+        for k, call in enumerate([ours, numpys]):
+            if call:
+                best[k] = min(best[k], seconds(call))
+    scale = 1e9 / (REPEATS * size)
+    return best[0] * scale, best[1] * scale if numpys else None
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--size", type=int, default=1024)
+    parser.add_argument("--cpu", choices=["baseline", "avx2", "avx512"])
+    parser.add_argument("--kernels", nargs="*")
+    options = parser.parse_args()
+    if options.cpu:         # read when the module is loaded, so the module is loaded after
+        os.environ["AUTODIFF_CPU"] = options.cpu
+    from autodiff.core import kernels
+
+    print(f"{options.size} elements, {kernels.block_cpu()}, NumPy {np.__version__}\n")
+    print("| kernel | types | ours (ns) | NumPy (ns) | ratio |\n|---|---|--:|--:|--:|")
+    for name, types in kernels.block_loops():
+        if options.kernels and name not in options.kernels:
+            continue
+        ours, numpys = compare(kernels, name, types, options.size)
+        beside = f"{numpys:.3f} | {ours / numpys:.2f}" if numpys else "— | —"
+        print(f"| {name} | {types} | {ours:.3f} | {beside} |")
+
+
+if __name__ == "__main__":
+    main()
