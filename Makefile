@@ -4,7 +4,7 @@
 #   make debug   the same tests, checks compiled   make lint    ruff, cython-lint, mypy, stubtest
 #   make test ARGS="-k arena -x"                   one test, any option of pytest
 #   make regressions    times of small kernels     make bench   the sweep of memory policies
-#   make page-check                                a plan's page, opened in headless Chromium
+#   make deep           a deep MLP beside peers    make page-check  a plan's page, in Chromium
 #
 # The first call makes $(VENV) and installs what is needed; later calls rebuild what has changed.
 
@@ -33,7 +33,7 @@ print("\n".join(wanted))
 endef
 export REQUIREMENTS
 
-.PHONY: help train test long debug lint mutants bench regressions page-check sdist-check install clean
+.PHONY: help train test long debug lint mutants bench deep regressions page-check sdist-check install clean
 help:
 	@sed -n '1,/^$$/p' Makefile
 
@@ -57,6 +57,15 @@ mutants: install
 
 bench: install
 	$(PY) benchmarks/policy_sweep.py $(ARGS)
+
+deep: install $(VENV)/peers
+	$(PY) benchmarks/deep_mlp.py $(ARGS)
+
+# PyTorch and JAX are large, so only what compares with them asks for them.
+$(VENV)/peers: $(VENV)/made
+	$(PY) -c "$$REQUIREMENTS" peers > $(VENV)/peers.txt
+	$(PIP) install -r $(VENV)/peers.txt
+	touch $@
 
 # Times of small kernels, saved below build/; ARGS="--benchmark-compare" shows them beside the last.
 regressions: install
