@@ -47,6 +47,12 @@ PEERS = {
         "jit, scan over blocks of 12": ["scan", 12],
     },
 }
+STYLES = {
+    "ours": ("o-", "#3b6ea5", "ours, by byte budget"),
+    "torch": ("s", "#d9822b", "PyTorch"),
+    "jax": ("^", "#4a8f5c", "JAX"),
+}
+NEAR = [(x, y) for y in (0, 8, -8, 16, -16, 24, -24, 32, -32) for x in (7, -7)]     # points
 # Results against NumPy's, norm over norm. Of the 10^8 values before relu another product's rounding
 # turns the sign of a few, and each changes all gradients below: only loss and last are close.
 CLOSE, FLIPPED = 1e-5, 2e-2
@@ -178,32 +184,44 @@ def bars(rows):
 def draw(rows, path):
     """Save time against memory: our budgets as a line, a point for each of the peers'."""
     from matplotlib.figure import Figure
+    from matplotlib.transforms import Bbox
 
-    figure = Figure(figsize=(9, 5.2), layout="constrained")
+    figure = Figure(figsize=(10, 6), layout="constrained")
     axes = figure.subplots()
-    for system, colour, mark in (("torch", "#d9822b", "s"), ("jax", "#5f9e6e", "^")):
+    for system, (style, colour, label) in STYLES.items():
         here = [row for row in rows if row.system == system]
-        axes.plot([row.process / 1e6 for row in here], [row.seconds for row in here], mark,
-                  color=colour, ms=7, label=system)
-        for row in here:
-            _name(axes, row, colour)
-    own = [row for row in rows if row.system == "ours"]
-    axes.plot([row.process / 1e6 for row in own], [row.seconds for row in own], "o-",
-              color="#3b6ea5", ms=6, lw=2, label="ours, by byte budget")
-    for row in own:
-        _name(axes, row, "#3b6ea5")
+        if here:
+            axes.plot([row.process / 1e6 for row in here], [row.seconds for row in here], style,
+                      color=colour, ms=6, label=label)
     axes.set(xlabel="peak of resident memory over what stood before (MB)",
-             ylabel="seconds, value and gradient", xlim=(0, None), ylim=(0, None))
-    axes.set_title(f"deep MLP, {rows[0].threads or 'all'} thread{'s' * (rows[0].threads != 1)}")
+             ylabel="seconds, value and gradient", ylim=(0, None),
+             xlim=(0, 1.18 * max(row.process for row in rows) / 1e6),
+             title=f"deep MLP, {rows[0].threads} thread{'s' * (rows[0].threads != 1)}")
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="lower right")
+    figure.draw_without_rendering()         # the layout, which says where labels stand
+    spots = axes.transData.transform([(row.process / 1e6, row.seconds) for row in rows])
+    taken = [Bbox.from_bounds(x - 5, y - 5, 10, 10) for x, y in spots]
+    for row in rows:
+        _name(axes, row, taken)
     figure.savefig(path, dpi=110)
 
 
-def _name(axes, row, colour):
-    axes.annotate(row.option, (row.process / 1e6, row.seconds), xytext=(5, 5),
-                  textcoords="offset points", fontsize=7, color=colour)
+def _name(axes, row, taken):
+    """Write a point's option beside it, where no point and no other label is (boxes in `taken`)."""
+    for x, y in NEAR:
+        label = axes.annotate(
+            row.option, (row.process / 1e6, row.seconds), xytext=(x, y),
+            textcoords="offset points", ha="left" if x > 0 else "right", va="center", fontsize=8,
+            color=STYLES[row.system][1])
+        box = label.get_window_extent()
+        if not any(box.overlaps(other) for other in taken):
+            break
+        label.remove()
+    else:
+        axes.add_artist(label)              # over another rather than not at all
+    taken.append(box)
 
 
 def main():

@@ -95,10 +95,11 @@ def draw(found, path):
                 panel.plot(x, record.process, "_", color=colour, ms=14, mew=1.5)
         panel.set(xscale="log", yscale="log", xlabel="time of a run (ms)",
                   title=f"{problem}, width {width:,}")
-        panel.margins(x=0.4, y=0.12)
+        panel.margins(x=0.5, y=0.12)
         panel.grid(alpha=0.25, which="major")
     axes[0, 0].set_ylabel("bytes")
-    marks = [Line2D([], [], marker="o", ls="", color=f"C{k}", label=policy)
+    marks = [Line2D([], [], marker="o", ls="", color=f"C{k}",
+                    label=f"budget, {policy}" if policy.endswith("%") else policy)
              for k, policy in enumerate(policies)]
     marks += [Line2D([], [], marker="o", ls="", color="0.4", label="planned = measured"),
               Line2D([], [], marker="_", ls="", ms=14, mew=1.5, color="0.4", label="process")]
