@@ -247,3 +247,17 @@ def test_real_training_steps_hold_budgets_without_a_search(name):
         assert schedule.peak_bytes <= store * percent // 100
         assert schedule.overhead <= 0.02
         assert schedule.lower_bound >= problem.total_cost
+
+
+def test_thousands_of_nodes_have_a_bound_too():
+    half = 3000
+    inputs = [[i - 1] if i else [] for i in range(half)]
+    inputs += [[i - 1, 2 * half - 1 - i] for i in range(half, 2 * half)]
+    problem = Problem([1] * 2 * half, [1] * 2 * half, inputs, [2 * half - 1],
+                      level=[int(v >= half) for v in range(2 * half)])
+    plan = solve(problem, method="checkpoint")
+    for family in (ANY_ORDER, GIVEN_ORDER):
+        bound = cost_bound(problem, plan.peak_bytes, family)
+        assert 1.4 * problem.total_cost < bound <= plan.cost
+        # a smaller budget has no smaller bound
+        assert cost_bound(problem, plan.peak_bytes - 10, family) >= bound

@@ -22,7 +22,10 @@ import numpy as np
 
 ANY_ORDER = "any order"
 GIVEN_ORDER = "given first-execution order"
-_LARGEST = 4096     # nodes; beyond, n² bits take longer than a second
+_LARGEST = 16_384   # nodes; beyond, n² bits are more memory than a planner should take
+_MOST_PAIRS = 2**22 # of a node w and a node v that are looked at in one linear programme
+_PART = 256         # rows that are worked on at a time: n² floats at once would be too many
+_FEEDERS = 16       # of one node: a chain would have n²/2 of them
 _ROUNDS = 6         # of adding the covers that the last solution violates
 _ADDED = 40         # covers added in each
 
@@ -54,15 +57,18 @@ def cost_bound(problem, budget, family=ANY_ORDER):
     nodes = np.flatnonzero(problem.needed & (problem.owner < 0))
     if not 0 < len(nodes) <= _LARGEST:
         return total
-    made_before, needed_after, held = _around(problem, nodes, family)
-    waiting = made_before & needed_after & ~held
+    around = _Around(problem, nodes, family)
     nbytes = problem.nbytes[nodes].astype(float)
-    need = waiting @ nbytes + held @ nbytes + problem.workspace[nodes] - budget
+    need = np.concatenate([
+        (waiting | held) @ nbytes
+        for _, waiting, held in map(around.rows, _parts(len(nodes)))
+    ])
+    need += problem.workspace[nodes] - budget
     need -= np.where(_may_overwrite(problem, nodes), nbytes, 0)
-    rows = np.flatnonzero(need > 0)
+    rows = _chosen(need, _MOST_PAIRS // len(nodes))
     if not len(rows):
         return total
-    waiting, held, before = waiting[rows], held[rows], made_before[rows]
+    before, waiting, held = around.rows(rows)
     fixed = (problem.pinned | problem.once)[nodes] > 0
     # What cannot be evicted makes no cover.
     free = ~fixed & (nbytes > 0)
@@ -115,47 +121,83 @@ def in_given_order(schedule):
     return bool((np.diff(first) > 0).all())
 
 
-def _around(problem, nodes, family):
-    """Mark, for each of `nodes`, which of them come before, are read after, and are held at it.
+def _parts(size):
+    """Split the numbers from 0 to size into slices of a few rows."""
+    return [slice(begin, begin + _PART) for begin in range(0, size, _PART)]
 
-    Views stand for their owners throughout. Three boolean arrays (nodes, nodes).
+
+def _chosen(need, most):
+    """Choose the nodes with a need: all, or the greatest needs and others evenly in between."""
+    rows = np.flatnonzero(need > 0)
+    if len(rows) <= most:
+        return rows
+    greatest = rows[np.argsort(need[rows])[-(most // 2) :]]
+    return np.union1d(greatest, rows[np.linspace(0, len(rows) - 1, most // 2).astype(int)])
+
+
+class _Around:
+    """Know, for each of `nodes`, which of them come before it, are read after it, and are held.
+
+    Views stand for their owners throughout.
     """
-    n, m = len(problem), len(nodes)
-    position = np.full(n, -1)
-    position[nodes] = np.arange(m)
-    owner = np.where(problem.owner >= 0, problem.owner, np.arange(n))
-    bits = (m + 7) // 8
-    own = np.zeros((n, bits), np.uint8)         # what v holds while it is computed
-    before = np.zeros((n, bits), np.uint8)
-    reads = [[int(position[owner[u]]) for u in problem.inputs(v)] for v in range(n)]
-    for v in np.flatnonzero(problem.needed).tolist():
-        for u in (*reads[v], int(position[owner[v]])):
-            own[v, u >> 3] |= 128 >> (u & 7)
-        for u in (*problem.inputs(v), *problem.after(v), int(owner[v])):
-            if u != v:
-                before[v] |= before[u]
-                u = int(position[owner[u]])
-                before[v, u >> 3] |= 128 >> (u & 7)
-    after = np.zeros((n, bits), np.uint8)       # what is read by nodes that need v
-    for v in np.flatnonzero(problem.needed)[::-1].tolist():
-        for u in {*problem.inputs(v), int(owner[v])} - {v}:
-            after[u] |= after[v] | own[v]
 
-    def unpack(packed):
-        return np.unpackbits(packed[nodes], axis=1, count=m).astype(bool)
+    def __init__(self, problem, nodes, family):
+        n, m = len(problem), len(nodes)
+        self._nodes, self._pinned = nodes, problem.pinned[nodes] > 0
+        position = np.full(n, -1)
+        position[nodes] = np.arange(m)
+        owner = np.where(problem.owner >= 0, problem.owner, np.arange(n))
+        needed = np.flatnonzero(problem.needed).tolist()
+        bits = (m + 7) // 8
+        reads = [[int(position[owner[u]]) for u in problem.inputs(v)] for v in range(n)]
+        self._held = own = np.zeros((n, bits), np.uint8)    # what v holds while it is computed
+        for v in needed:
+            for u in (*reads[v], int(position[owner[v]])):
+                own[v, u >> 3] |= 128 >> (u & 7)
+        self._last = None
+        if family == GIVEN_ORDER:
+            self._last = last = np.full(m, -1)
+            for v in needed:
+                for u in reads[v]:
+                    # The place of a view is that of no row: it comes after the rows below it.
+                    last[u] = max(last[u], int(np.searchsorted(nodes, v)))
+            return
+        self._before = before = np.zeros((n, bits), np.uint8)
+        for v in needed:
+            for u in (*problem.inputs(v), *problem.after(v), int(owner[v])):
+                if u != v:
+                    before[v] |= before[u]
+                    u = int(position[owner[u]])
+                    before[v, u >> 3] |= 128 >> (u & 7)
+        self._after = after = np.zeros((n, bits), np.uint8)     # what is read by what needs v
+        for v in reversed(needed):
+            for u in {*problem.inputs(v), int(owner[v])} - {v}:
+                after[u] |= after[v] | own[v]
 
-    made_before, needed_after, held = unpack(before), unpack(after), unpack(own)
-    if family == GIVEN_ORDER:
-        place = np.arange(m)
-        last = np.full(m, -1)
-        for v in np.flatnonzero(problem.needed).tolist():
-            for u in reads[v]:
-                # The place of a view is that of no row: it comes after the rows below it.
-                last[u] = max(last[u], int(np.searchsorted(nodes, v)))
-        made_before = place[None, :] < place[:, None]
-        needed_after = last[None, :] > place[:, None]
-    pinned = (problem.pinned[nodes] > 0)[None, :]
-    return made_before, needed_after | pinned, held
+    def rows(self, which):
+        """Mark what comes before some nodes, what of it waits to be read after, and is held.
+
+        Parameters
+        ----------
+        which : slice, or array of indices into `nodes`
+
+        Returns
+        -------
+        before, waiting, held : bool arrays (rows, nodes)
+        """
+        m = len(self._nodes)
+
+        def unpack(packed):
+            return np.unpackbits(packed[self._nodes[which]], axis=1, count=m).astype(bool)
+
+        held = unpack(self._held)
+        if self._last is None:
+            before, after = unpack(self._before), unpack(self._after)
+        else:
+            place = np.arange(m)
+            before = place < place[which][:, None]
+            after = self._last > place[which][:, None]
+        return before, before & (after | self._pinned) & ~held, held
 
 
 def _may_overwrite(problem, nodes):
@@ -189,7 +231,7 @@ def _feeders(problem, nodes):
     found = {}
     for v in nodes.tolist():
         inner, stack = [], [v] if not seen[v] else []
-        while stack:
+        while stack and len(inner) < _FEEDERS:
             x = stack.pop()
             for u in set(problem.inputs(x)):
                 if private[u] and problem.nbytes[u] >= problem.nbytes[v] > 0:
@@ -206,31 +248,33 @@ def _cover(waiting, nbytes, need, cost, heads):
     The last columns, one for each of `heads`, add their cost to that of their head's own column,
     which is no less: x[head] ≥ x[last column].
     """
-    from scipy.optimize import linprog  # 0.2 s, and only plans with budgets pay it
+    from scipy import sparse  # 0.2 s, and only plans with budgets pay it
+    from scipy.optimize import linprog
 
-    rows = np.flatnonzero(waiting @ nbytes >= need)     # all, where any plan exists
+    have = np.concatenate([waiting[part] @ nbytes for part in _parts(len(need))])
+    rows = np.flatnonzero(have >= need)         # all, where any plan exists
     waiting, need = waiting[rows], need[rows]
     if not len(need):
         return 0.0
     total, many = len(cost), len(heads)
-    follow = np.zeros((many, total))
-    follow[np.arange(many), heads] = 1
-    follow[np.arange(many), np.arange(total - many, total)] = -1
+    follow = sparse.csr_array(
+        (np.repeat([1.0, -1.0], many), (np.tile(np.arange(many), 2),
+                                        np.append(heads, np.arange(total - many, total)))),
+        shape=(many, total))
     scale = need.max()
     chosen = np.argsort(need)[::-1][:_ADDED]
     best = 0.0
     for _ in range(_ROUNDS):
         a = np.where(waiting[chosen], np.minimum(nbytes, need[chosen][:, None]), 0) / scale
-        a = np.vstack([a, follow])
+        a = sparse.vstack([sparse.csr_array(a), follow])
         b = np.concatenate([need[chosen] / scale, np.zeros(many)])
         solved = linprog(cost, -a, -b, bounds=(0, 1), method="highs")
         if solved.x is None:
             break
         y = np.maximum(0, -solved.ineqlin.marginals)
-        best = max(best, float(b @ y - np.maximum(0, y @ a - cost).sum()))
+        best = max(best, float(b @ y - np.maximum(0, a.T @ y - cost).sum()))
         covered = np.empty(len(need))
-        for begin in range(0, len(need), 512):      # n² floats at once would be too many
-            part = slice(begin, begin + 512)
+        for part in _parts(len(need)):
             capped = np.minimum(nbytes, need[part, None])
             covered[part] = (waiting[part] * capped) @ solved.x / need[part]
         violated = np.flatnonzero(covered < 1 - 1e-6)
