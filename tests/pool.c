@@ -19,11 +19,13 @@ static void expect(int holds, const char *what) {
 
 typedef struct {
     int count[PARTS], depth, owns;                 /* owns: its job has the pool for sure */
+    int slow;                                      /* microseconds that a part sleeps */
     pthread_t threads[PARTS];
 } Tally;
 
 static void tally(void *context, int64_t part) {
     Tally *t = context;
+    if (t->slow) usleep(t->slow);
     t->count[part]++;
     t->threads[part] = pthread_self();
     if (t->depth > 0) {                          /* a job inside a part: in the same thread */
@@ -38,6 +40,16 @@ static void tally(void *context, int64_t part) {
         }
         free(inner);
     }
+}
+
+static int distinct(const Tally *t, int parts) {
+    int found = 0;
+    for (int k = 0; k < parts; k++) {
+        int known = 0;
+        for (int j = 0; j < k; j++) known |= pthread_equal(t->threads[j], t->threads[k]);
+        found += !known;
+    }
+    return found;
 }
 
 static void jobs(int n, int depth) {
@@ -80,6 +92,28 @@ static void changing_limit(void) {
     expect(count_workers() == 4, "workers beyond the limit, or none");
 }
 
+static void slow_job(Tally *t, int limit) {
+    thread_limit = limit;
+    memset(t, 0, sizeof(Tally));
+    t->slow = 500;
+    run_parallel(tally, t, 20);
+    for (int part = 0; part < 20; part++)
+        expect(t->count[part] == 1, "the caller did not wait for a part");
+    int threads = distinct(t, 20);
+    expect(threads > 1, "nobody helped");
+    expect(threads <= limit, "more threads than the limit");
+}
+
+static void slow(void) {              /* the caller sleeps as well; who slept before helps again */
+    Tally *t = malloc(sizeof(Tally));
+    for (int k = 0; k < 50; k++) {
+        slow_job(t, 5);
+        slow_job(t, 2);               /* some of the five are still awake */
+        usleep(200);
+    }
+    free(t);
+}
+
 static volatile int stop;
 static void *caller_until_stopped(void *unused) {
     while (!stop) jobs(1, 0);
@@ -113,12 +147,17 @@ static void on_signal(int number) {
     received++;
 }
 
-static void signals(void) {
+static void signals(void) {            /* while the main thread does not take them, nobody does */
+    sigset_t all, before;
     main_thread = pthread_self();
     signal(SIGUSR1, on_signal);
-    for (int k = 0; k < 200; k++) {
-        kill(getpid(), SIGUSR1);
+    sigfillset(&all);
+    for (int k = 0; k < 20; k++) {
         jobs(5, 0);
+        pthread_sigmask(SIG_BLOCK, &all, &before);
+        kill(getpid(), SIGUSR1);
+        usleep(1000);
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
     }
     expect(received > 0, "no signal arrived");
 }
@@ -134,6 +173,7 @@ int main(int n, char **argument) {
     else if (!strcmp(argument[1], "nested")) jobs(300, 2);
     else if (!strcmp(argument[1], "callers")) many_callers();
     else if (!strcmp(argument[1], "sleepers")) sleepers();
+    else if (!strcmp(argument[1], "slow")) slow();
     else if (!strcmp(argument[1], "limit")) changing_limit();
     else if (!strcmp(argument[1], "forks")) forks();
     else if (!strcmp(argument[1], "signals")) signals();

@@ -40,7 +40,7 @@ def pool(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "check", ["jobs", "nested", "callers", "sleepers", "limit", "forks", "signals"])
+    "check", ["jobs", "nested", "callers", "sleepers", "slow", "limit", "forks", "signals"])
 def test_every_part_runs_once(pool, check):
     done = subprocess.run([pool, check], capture_output=True, text=True, timeout=100)
     assert (done.returncode, done.stderr) == (0, "")
