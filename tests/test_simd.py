@@ -1,5 +1,6 @@
 """The block loops: NumPy's values, at every place of a block and for every instruction set."""
 
+import functools
 import itertools
 import os
 import subprocess
@@ -67,20 +68,24 @@ def test_every_loop_has_an_oracle():
     assert {name for name, _ in LOOPS} == {*ROUNDED, *FUNCTIONS, "astype"}
 
 
-def operands(types, rng, n=None):
-    """Edge cases of each operand type in all combinations and then random ones, or n of these."""
+@functools.cache
+def cases(types):
+    """Edge cases of each operand type in all combinations and then random ones."""
+    rng = np.random.default_rng(0)
     letters = types.split(">")[0]
     edges = {"f": EDGES, "d": EDGES, "?": [False, True]}
     with np.errstate(over="ignore"):
         columns = [np.array(column, letter) for letter, column in
                    zip(letters, zip(*itertools.product(*(edges[k] for k in letters))))]
     drawn = [rng.standard_normal(4099) * 2 for _ in letters]
-    both = [np.concatenate([c, (d > 0) if k == "?" else d.astype(k)])
-            for k, c, d in zip(letters, columns, drawn)]
-    if n is None:
-        return both
-    chosen = rng.integers(0, len(both[0]), n)
-    return [np.ascontiguousarray(b[chosen]) for b in both]
+    return [np.concatenate([c, (d > 0) if k == "?" else d.astype(k)])
+            for k, c, d in zip(letters, columns, drawn, strict=True)]
+
+
+def operands(types, rng, n):
+    """Return n of the cases."""
+    chosen = rng.integers(0, len(cases(types)[0]), n)
+    return [case[chosen] for case in cases(types)]
 
 
 def run(name, types, *arrays, out=None):
@@ -102,7 +107,7 @@ def same(x, y):
 
 @pytest.mark.parametrize(("name", "types"), [loop for loop in LOOPS if loop[0] in ROUNDED])
 def test_what_is_rounded_once_is_numpys(name, types):
-    arrays = operands(types, np.random.default_rng(1))
+    arrays = cases(types)
     with np.errstate(all="ignore"):
         expected = np.asarray(ROUNDED[name](*arrays))
     result = run(name, types, *arrays)
@@ -154,7 +159,7 @@ def test_zero_has_the_exact_value():
 
 @pytest.mark.parametrize("types", ["f>d", "d>f", "?>f", "?>d"])
 def test_conversions(types):
-    (x,) = operands(types, np.random.default_rng(2))
+    (x,) = cases(types)
     with np.errstate(all="ignore"):
         assert same(run("astype", types, x), x.astype(types[-1]))
 
