@@ -20,7 +20,7 @@ from autodiff.tracing import Trace, graph_of, is_tracing, leaf_kind, variables_o
 from autodiff.transformed import Transformed
 
 
-def compiled_entry(f, args, kwargs, policy, costs, key, arrays):
+def compiled_entry(f, args, kwargs, policy, costs, fuse, key, arrays):
     """Trace a function once and make an `Entry` of it."""
     given, structure = flatten((args, kwargs))
     trace = Trace(policy, concrete=False)
@@ -31,7 +31,7 @@ def compiled_entry(f, args, kwargs, policy, costs, key, arrays):
         outputs = variables_of(leaves, trace.graph)
         check_names(trace.graph, policy)
         rest = [None if isinstance(leaf, Variable) else (own(leaf),) for leaf in leaves]
-        program = Program(trace.inputs, outputs, policy) if outputs else None
+        program = Program(trace.inputs, outputs, policy, fuse=fuse) if outputs else None
         constants = program.constants() if outputs else []
         if costs == "measured" and outputs:
             program = program.with_measured_costs(arrays, constants)
@@ -71,7 +71,7 @@ def signature_of(args, kwargs):
 
 
 def compile(
-    f: Callable[..., Any], policy: Any = None, costs: str = "static",
+    f: Callable[..., Any], policy: Any = None, costs: str = "static", fuse: bool = True,
 ) -> "CompiledFunction":
     """Make a function that is traced once for each signature and then runs its program.
 
@@ -95,6 +95,8 @@ def compile(
         What plans take for the cost of an operation: a number from a table, or the time it takes
         on the arguments of the first call with a signature, for which the function is then run
         three times more (callbacks too).
+    fuse : bool
+        Whether elementwise neighbours are computed in one pass over memory, as in `Program`.
 
     Raises
     ------
@@ -113,7 +115,7 @@ def compile(
     >>> step(np.array([5.0, 6.0]), out=kept) is kept, kept
     (True, array([10., 12.]))
     """
-    return CompiledFunction(f, policy, costs)
+    return CompiledFunction(f, policy, costs, fuse)
 
 
 class CompiledFunction(Calls, Transformed):
@@ -129,16 +131,17 @@ class CompiledFunction(Calls, Transformed):
 
     __reduce__ = Transformed.__reduce__
 
-    def __init__(self, f, policy=None, costs="static"):
+    def __init__(self, f, policy=None, costs="static", fuse=True):
         if costs not in ("static", "measured"):
             raise ArgumentError(f"costs are 'static' or 'measured', not {costs!r}")
-        self._costs = costs
+        self._costs, self._fuse = costs, bool(fuse)
         self._policy = None if policy is None else as_policy(policy)
         self._record = Record()
         self._takes_out = None
         self.cache = Cache(64)
         self.look_in(self.cache.recent, self._policy, current_policy, open_trace)
-        super().__init__(None, compile, f, policy=self._policy, costs=costs)
+        super().__init__(None, compile, f, policy=self._policy, costs=costs,
+                         fuse=self._fuse)
 
     def plan(self, *args: Any, **kwargs: Any) -> Plan:
         """The plan of the program for arguments like these, traced now if it has not been."""
@@ -194,7 +197,7 @@ class CompiledFunction(Calls, Transformed):
                 "found again: pass arrays, numbers, strings or containers of them") from None
         if entry is None:
             entry = compiled_entry(
-                self.__wrapped__, args, kwargs, policy, self._costs, key, arrays)
+                self.__wrapped__, args, kwargs, policy, self._costs, self._fuse, key, arrays)
             if entry.program is not None:
                 entry.program.share_record(self._record)
             self.cache.put(key, entry)
@@ -202,7 +205,8 @@ class CompiledFunction(Calls, Transformed):
 
 
 def plan(
-    f: Callable[..., Any], *args: Any, policy: Any = None, costs: str = "static", **kwargs: Any,
+    f: Callable[..., Any], *args: Any, policy: Any = None, costs: str = "static",
+    fuse: bool = True, **kwargs: Any,
 ) -> Plan:
     """Trace f on arguments like these and return the plan of its program.
 
@@ -216,7 +220,8 @@ def plan(
         Arguments whose shapes and dtypes matter, not their values.
     policy : policy, str or None
     costs : "static" or "measured"
-        As in `compile`.
+    fuse : bool
+        Both as in `compile`.
 
     Returns
     -------
@@ -228,4 +233,4 @@ def plan(
     >>> ad.plan(ad.grad(lambda x: np.tanh(x).sum()), np.zeros(100)).evaluations["tanh"]
     1
     """
-    return compile(f, policy, costs).plan(*args, **kwargs)
+    return compile(f, policy, costs, fuse).plan(*args, **kwargs)

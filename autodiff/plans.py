@@ -43,7 +43,7 @@ class Plan:
         What costs are counted in: "static", by the cost table, in elementwise operations on one
         element; "measured", in nanoseconds.
     evaluations : dict
-        Operation name -> how often it is computed.
+        Operation name -> how often it is computed, inside regions too.
     peak_breakdown : tuple of Held
         What is held at the peak instant, by source line; adds up to `live_bytes` and the
         captured arrays.
@@ -103,7 +103,7 @@ class Plan:
         --------
         >>> import numpy as np, autodiff as ad
         >>> x = ad.variable("x", 3)
-        >>> plan = ad.Program([x], [np.tanh(x).sum()]).plan
+        >>> plan = ad.Program([x], [np.tanh(x).sum()], fuse=False).plan
         >>> [(action, plan.variable(region).op.name) for action, region, _ in plan.steps]
         [('compute', 'tanh'), ('compute', 'sum'), ('free', 'tanh')]
         """
@@ -132,7 +132,8 @@ class Plan:
         counts = Counter()
         for region, count in enumerate(self.schedule.evaluations.tolist()):
             if count:
-                counts[self.operation(region)] += count
+                for name, _ in self.regions.operations(region):
+                    counts[name] += count
         return dict(counts)
 
     @cached_property

@@ -32,9 +32,10 @@ QUICK = 0.2       # seconds for each schedule of `marginal_overhead`
 LARGEST = 2000    # regions up to which it is looked for
 
 
-def build(graph, inputs, outputs, policy, strides=None, profile=None, record=None):
+def build(graph, inputs, outputs, policy, strides=None, profile=None, record=None,
+          fuse=True):
     """Carry outputs through the stages: regions, plan, addresses. Returns (executable, plan)."""
-    regions = Regions(graph, outputs, inputs, strides)
+    regions = Regions(graph, outputs, inputs, strides, fuse)
     arrays = regions.problem_arrays()
     if profile is not None:
         arrays["cost"] = profile.costs(regions, arrays["cost"])
@@ -184,6 +185,10 @@ class Program:
     costs : "static" or list of arrays
         What the plan takes for the cost of an operation: a number from a table, or the time it
         takes on these arrays, one for each input, as `with_measured_costs` finds it.
+    fuse : bool
+        Whether elementwise neighbours are computed in one pass over memory, so that what lies
+        between them has no bytes; with False every operation stores its result, as in chapter 6.5.
+        The numbers are the same bits.
 
     Attributes
     ----------
@@ -213,8 +218,8 @@ class Program:
     [array([0., 0., 0.]), array(0.)]
     """
 
-    def __init__(self, inputs, outputs, policy=None, costs="static"):
-        self.policy = as_policy(policy)
+    def __init__(self, inputs, outputs, policy=None, costs="static", fuse=True):
+        self.policy, self.fuse = as_policy(policy), bool(fuse)
         self.outputs = as_variables(outputs, "outputs")
         self.inputs = as_variables(inputs, "inputs")
         if not self.outputs:
@@ -229,7 +234,8 @@ class Program:
         self._profile = None
         self._record = Record()  # of what each thread's last run measured
         self._executable, self.plan = build(
-            self.graph, self.inputs, self.outputs, self.policy, record=self._record)
+            self.graph, self.inputs, self.outputs, self.policy, record=self._record,
+            fuse=self.fuse)
         self._strided = {}  # argument strides -> (Executable with packed arguments, Plan)
         self._lock = threading.Lock()
         if not isinstance(costs, str):
@@ -338,7 +344,7 @@ class Program:
         self._strided, self._record = {}, Record()
         self._executable, self.plan = build(
             self.graph, self.inputs, self.outputs, self.policy, profile=self._profile,
-            record=self._record)
+            record=self._record, fuse=self.fuse)
 
     def with_schedule(self, schedule):
         """Make a program of the same inputs and outputs that runs a schedule of `plan.problem`.
@@ -381,7 +387,7 @@ class Program:
             if found is None:
                 found = build(
                     self.graph, self.inputs, self.outputs, self.policy, strides, self._profile,
-                    self._record)
+                    self._record, self.fuse)
                 while len(self._strided) >= 16:
                     self._strided.pop(next(iter(self._strided)))
                 self._strided[strides] = found

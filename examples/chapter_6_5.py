@@ -173,7 +173,7 @@ def store_or_recompute(w=0.5):
     for with_z in (False, True):
         _, w0, z, dz_dw = figure_6_10()
         outputs = [z, dz_dw] if with_z else [dz_dw]
-        programs = {policy: ad.Program([w0], outputs, policy=policy) for policy in equations}
+        programs = {policy: ad.Program([w0], outputs, policy, fuse=False) for policy in equations}
         print("z and dz/dw" if with_z else "dz/dw alone", "of z = f(f(f(w))), f = sin")
         print(f"  {'store, eq. 6.52':<36}recompute, eq. 6.53")
         for left, right in zip_longest(*map(step_list, programs.values()), fillvalue=""):
@@ -200,7 +200,7 @@ def growing_chains(lengths=(3, 10, 30, 100)):
             for _ in range(n):
                 z = np.sin(z)
             dz_dw = ad.gradients(z, w)
-        plans = [ad.Program([w], [dz_dw], policy=policy).plan for policy in policies]
+        plans = [ad.Program([w], [dz_dw], policy, fuse=False).plan for policy in policies]
         cells = [f"{plan.evaluations['sin']:,} / {plan.peak_bytes:,}" for plan in plans]
         print(f"{n:>5}" + "".join(f"{cell:>20}" for cell in cells))
 
@@ -227,7 +227,7 @@ def naive_tree(deepest=12):
             w = z = ad.variable("w")
             for _ in range(n):
                 z = z * z
-        library = ad.Program([w], [z]).plan.evaluations["multiply"]
+        library = ad.Program([w], [z], fuse=False).plan.evaluations["multiply"]
         print(f"{n:>5}{in_tree:>18,}{products.calls:>18,}{paths:>18,}{edges.calls:>18,}"
               f"{library:>20,}")
 

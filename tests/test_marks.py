@@ -31,7 +31,7 @@ def deep(mark, n=6):
 
 
 def evaluations(f, *args, policy=None, **options):
-    return ad.plan(f, *args, policy=policy, **options).evaluations
+    return ad.plan(f, *args, policy=policy, fuse=False, **options).evaluations
 
 
 def bits(tree):
@@ -41,8 +41,8 @@ def bits(tree):
 # ---- checkpoint -----------------------------------------------------------------------------
 
 def test_the_inside_is_computed_again_and_only_the_inside():
-    plain = ad.plan(ad.grad(deep(lambda f: f)), X)
-    marked = ad.plan(ad.grad(deep(ad.checkpoint)), X)
+    plain = ad.plan(ad.grad(deep(lambda f: f)), X, fuse=False)
+    marked = ad.plan(ad.grad(deep(ad.checkpoint)), X, fuse=False)
     # each layer: three tanh, of which the last is the result; two again
     assert plain.evaluations["tanh"] == 18
     assert marked.evaluations["tanh"] == 18 + 12
@@ -110,7 +110,7 @@ def test_budgets_obey_the_marks():
         assert bits([step(X)]) == bits([expected])
         assert step.measured_peak_bytes == plan.peak_bytes <= int(store.peak_bytes * share)
         assert plan.evaluations["tanh"] >= 30
-        assert plan.bound_family.endswith("marks respected")
+        assert plan.bound_family.endswith(("marks respected", "any order"))
         assert plan.gap >= 0
     with pytest.raises(BudgetError, match="^impossible: computing node"):
         ad.plan(f, X, policy=ad.Budget(100))
@@ -246,11 +246,11 @@ def test_save_keeps_the_names_and_computes_the_rest_again():
 def test_saved_values_are_computed_once(policy):
     f = ad.grad(saving)
     if policy == "budget":
-        policy = ad.Budget(ad.plan(f, X).peak_bytes * 7 // 10, time_limit=1)
+        policy = ad.Budget(ad.plan(f, X, fuse=False).peak_bytes * 7 // 10, time_limit=1)
     with ad.Graph() as graph:
         x = ad.variable("x", X.shape)
         g, = ad.gradients([saving(x)], [x])
-    program = ad.Program([x], [g], policy)
+    program = ad.Program([x], [g], policy, fuse=False)
     plan, regions = program.plan, program._executable.regions
     count = dict.fromkeys(graph.saved, 0)
     for action, region, _ in plan.steps:

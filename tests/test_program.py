@@ -131,7 +131,7 @@ def test_a_doctored_plan_is_seen_by_the_executor():
     with ad.Graph() as graph:
         x = ad.variable("x", (1000,))
         y = np.tanh(np.tanh(np.tanh(x))).sum()
-    regions = Regions(graph, [y], [x])
+    regions = Regions(graph, [y], [x], fused=False)
     arrays = regions.problem_arrays()
     schedule = Store().schedule(Problem.from_arrays(**arrays))
     planned = schedule.peak_bytes

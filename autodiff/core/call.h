@@ -22,6 +22,8 @@ typedef struct Run {
     int64_t index, extent;      /* the index that was out of range, and the extent of its axis */
     int64_t axis;               /* which index array; -1 for labels */
     void *exception;            /* raised by a callback or a signal; owned */
+    char **bases;               /* addresses of the program's arrays */
+    int32_t n_bases;
 } Run;
 
 struct Call;

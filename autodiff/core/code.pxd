@@ -4,6 +4,7 @@ from libc.stdint cimport int32_t, int64_t
 
 from .kernels cimport Call, Run
 from .regions cimport Regions
+from .script cimport Draft
 from .steps cimport Steps
 
 cdef enum:
@@ -39,6 +40,12 @@ cdef class Code:
     cdef list results             # (base, offset, layout, dtype) of each output
     cdef int64_t arena_bytes, block_bytes, small_bytes
     cdef int64_t kept_bytes       # of the block, its results: what is behind them dies with the run
+    cdef object scripted          # by region: whether it is written into a script
+    cdef Draft draft              # the script that is being written
+    cdef int32_t script_region    # its first region
+    cdef int64_t script_ends[2]   # the highest byte it touches in the arena and in the block
+    cdef Call** scripts           # of those that are finished
+    cdef int32_t n_scripts
 
     cdef int build_calls(self) except -1
     cdef int build_call(self, Call* call, int32_t value) except -1
@@ -47,7 +54,10 @@ cdef class Code:
     cdef int emit(self, Steps steps, int64_t[::1] buffer_of, int64_t[::1] scratch,
                   int64_t[::1] freed, int64_t[::1] offset, int64_t[::1] nbytes,
                   int32_t[::1] base) except -1
-    cdef int emit_poison(self, int64_t k, int32_t region, int32_t base, int64_t offset,
+    cdef int add_instruction(self, Call* call, int32_t region, int64_t first) noexcept
+    cdef int add_to_script(self, int32_t region, int64_t first) except -1
+    cdef int end_script(self) except -1
+    cdef int emit_poison(self, int32_t region, int32_t base, int64_t offset,
                          int64_t nbytes) except -1
 
 

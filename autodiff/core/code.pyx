@@ -8,21 +8,33 @@ and nothing runs.
 import numpy as np
 
 cimport numpy as cnp
-from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Realloc
 from cpython.ref cimport Py_INCREF
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int8_t, int32_t, int64_t, uint32_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
 from .allocate import place
+from .assembly cimport assemble
 from .buffers import buffers
-from .elementwise cimport Elementwise
 from .operations cimport Operation, operations, type_dtypes
 from .kernels cimport OK, RAISED, Call, Prepare, Run, find_kernel, find_loop
 from .regions cimport ARGUMENT, BUFFER, Regions, Value, itemsizes
+from .script cimport (
+    SCRIPT_BASES,
+    SCRIPT_REACH,
+    discard,
+    finish,
+    has_room,
+    is_scripted,
+    write,
+)
 from .steps cimport COMPUTE, Steps
 
 cnp.import_array()
+
+cdef extern from "script.h" nogil:
+    uint32_t script_operand(int32_t base, int64_t offset)
 
 cdef extern from *:
     int AUTODIFF_DEBUG            # 1 in the debug build
@@ -95,6 +107,10 @@ cdef class Code:
             for k in range(self.n_calls):
                 free(self.calls[k].walk)
                 PyMem_Free(<void*> self.calls[k].layouts)
+        for k in range(self.n_scripts):
+            discard(self.scripts[k])
+        PyMem_Free(self.scripts)
+        PyMem_Free(self.draft.steps)
         PyMem_Free(self.calls)
         PyMem_Free(self.instructions)
         PyMem_Free(self.operands)
@@ -102,7 +118,6 @@ cdef class Code:
     def __init__(self, Regions regions, Steps steps, const int32_t[::1] taken,
                  const int64_t[::1] workspace, bint given=False):
         self.regions = regions
-        self.build_calls()
         self.place_and_emit(steps, taken, workspace, given)
 
     cdef int build_calls(self) except -1:
@@ -113,8 +128,14 @@ cdef class Code:
         if self.calls == NULL:
             raise MemoryError("no memory for the calls of a program")
         self.n_calls = n
+        self.scripted = scriptable = np.zeros(n, np.int8)
+        cdef int8_t[::1] scripted = scriptable
         for k in range(n):
-            self.build_call(&self.calls[k], <int32_t> regions.regions[k])
+            if (self.n_bases <= SCRIPT_BASES and self.arena_bytes + self.block_bytes < SCRIPT_REACH
+                    and is_scripted(regions, <int32_t> regions.regions[k])):
+                scripted[k] = True
+            else:
+                self.build_call(&self.calls[k], <int32_t> regions.regions[k])
         return 0
 
     cdef int build_call(self, Call* call, int32_t value) except -1:
@@ -122,13 +143,12 @@ cdef class Code:
         cdef Value* x = &regions.values[value]
         cdef Value* u
         cdef Operation op = <Operation> operations[x.op]
-        cdef Elementwise row
         cdef Prepare prepare
         cdef int32_t j, n = x.n_inputs
         cdef int64_t* block
         cdef tuple params = ()
         cdef object loop, numbers
-        if not isinstance(op, Elementwise):
+        if x.n_inners < 0:
             y = regions.graph.handle(x.node)
             params = op.params(y)
         # one block: pointers to layouts, item sizes, dtypes, parameters
@@ -150,11 +170,9 @@ cdef class Code:
             block[3 * (n + 1) + j] = params[j]
         call.out_dtype = x.dtype
         call.dtype = <int32_t> call.dtypes[0]
-        if isinstance(op, Elementwise):
-            row = <Elementwise> op
-            find_kernel("elementwise", &call.kernel, &prepare)
-            numbers = tuple([call.dtypes[j] for j in range(n + 1)])
-            find_loop(row.loop, numbers, &call.loop, &call.data)
+        if x.n_inners >= 0:
+            find_kernel("region", &call.kernel, &prepare)
+            call.walk = assemble(regions, value)
         elif op.kernel == "python":
             call.kernel = callback
             call.object = <void*> op
@@ -203,6 +221,7 @@ cdef class Code:
         self.results = [(int(base[b]), int(offset[b]), layout, dtype)
                         for b, layout, dtype in outputs]
         self.kept_bytes = (offset + sizes)[result].max(initial=0)
+        self.build_calls()
         self.emit(steps, filled, scratch, freed, offset, sizes, base)
         return 0
 
@@ -211,7 +230,7 @@ cdef class Code:
                   int32_t[::1] base) except -1:
         """Write the instructions of the plan's steps, in their order."""
         cdef Regions regions = self.regions
-        cdef int64_t t, k = 0, b, n_operands = 0
+        cdef int64_t t, b, first, n_operands = 0
         cdef int32_t r, j
         cdef Value* x
         cdef Value* u
@@ -227,17 +246,18 @@ cdef class Code:
             raise MemoryError("no memory for the instructions of a program")
         current = np.full(len(regions.regions), -1, np.int64)
         cdef int64_t[::1] current_ = current
+        cdef int8_t[::1] scripted = self.scripted
         for t in range(steps.c.size):
             r = steps.c.node[t]
             if steps.c.action[t] != COMPUTE:
                 if AUTODIFF_DEBUG and freed[t] >= 0:
-                    self.emit_poison(k, r, base[freed[t]], offset[freed[t]], nbytes[freed[t]])
-                    k += 1
+                    self.end_script()
+                    self.emit_poison(r, base[freed[t]], offset[freed[t]], nbytes[freed[t]])
                 continue
             x = &regions.values[<int32_t> regions.regions[r]]
-            self.instructions[k].call = &self.calls[r]
-            self.instructions[k].region = r
-            self.instructions[k].first_operand = <int32_t> self.n_operands
+            if not scripted[r] or not has_room(&self.draft):
+                self.end_script()
+            first = self.n_operands
             for j in range(x.n_inputs):
                 u = &regions.values[regions.inputs[x.first_input + j]]
                 at = &self.operands[self.n_operands]
@@ -260,25 +280,69 @@ cdef class Code:
                     at.base = base[b]
                     at.offset = offset[b]
                     at.end = offset[b] + nbytes[b]
-            self.instructions[k].n_operands = <int32_t> (
-                self.n_operands - self.instructions[k].first_operand)
-            self.widest = max(self.widest, self.instructions[k].n_operands)
-            k += 1
-        self.size = k
+            if scripted[r]:
+                self.add_to_script(r, first)
+                self.n_operands = first
+            else:
+                self.add_instruction(&self.calls[r], r, first)
+        self.end_script()
         return 0
 
-    cdef int emit_poison(self, int64_t k, int32_t region, int32_t base, int64_t offset,
+    cdef int add_instruction(self, Call* call, int32_t region, int64_t first) noexcept:
+        """An instruction whose operands are those written last, from `first` on."""
+        cdef Instruction* new = &self.instructions[self.size]
+        new.call = call
+        new.region = region
+        new.first_operand = <int32_t> first
+        new.n_operands = <int32_t> (self.n_operands - first)
+        self.widest = max(self.widest, new.n_operands)
+        self.size += 1
+        return 0
+
+    cdef int add_to_script(self, int32_t region, int64_t first) except -1:
+        """Append a region to the open script; its operands are written from `first` on."""
+        cdef uint32_t operands[100]
+        cdef int64_t k
+        cdef Operand* at
+        if self.draft.size == 0:
+            self.script_region = region
+            self.script_ends[0] = self.script_ends[1] = 0
+        for k in range(first, self.n_operands):
+            at = &self.operands[k]
+            operands[k - first] = script_operand(at.base, at.offset)
+            if at.base <= BLOCK:
+                self.script_ends[at.base] = max(self.script_ends[at.base], at.end)
+        return write(&self.draft, self.regions, <int32_t> self.regions.regions[region], operands)
+
+    cdef int end_script(self) except -1:
+        """Close the open script: one instruction, which touches all that its regions do."""
+        cdef int64_t first = self.n_operands
+        cdef int32_t k
+        cdef Operand* at
+        cdef Call** more
+        if self.draft.size == 0:
+            return 0
+        more = <Call**> PyMem_Realloc(self.scripts, (self.n_scripts + 1) * sizeof(Call*))
+        if more == NULL:
+            raise MemoryError("no memory for a script of a program")
+        self.scripts = more
+        self.scripts[self.n_scripts] = finish(&self.draft)
+        self.n_scripts += 1
+        for k in range(2):
+            at = &self.operands[self.n_operands]
+            self.n_operands += 1
+            at.base, at.offset, at.end = k, 0, self.script_ends[k]
+        return self.add_instruction(
+            self.scripts[self.n_scripts - 1], self.script_region, first)
+
+    cdef int emit_poison(self, int32_t region, int32_t base, int64_t offset,
                          int64_t nbytes) except -1:
         """An instruction that fills a freed buffer with NaN."""
+        cdef int64_t first = self.n_operands
         cdef int32_t j
-        self.instructions[k].call = &poison_call
-        self.instructions[k].region = region
-        self.instructions[k].first_operand = <int32_t> self.n_operands
-        self.instructions[k].n_operands = 2
         for j in range(2):
             self.operands[self.n_operands].base = base
             self.operands[self.n_operands].offset = offset + j * nbytes
             self.operands[self.n_operands].end = offset + nbytes
             self.n_operands += 1
-        self.widest = max(self.widest, 2)
-        return 0
+        return self.add_instruction(&poison_call, region, first)

@@ -13,6 +13,7 @@ cdef class Elementwise(Operation):
     cdef readonly tuple actions   # by argument: the linear action on g, or None
     cdef object resolve           # dtypes (or Python types, for scalars) -> input and output dtypes
     cdef object rewrite           # args -> another Variable, or None: literal special cases
+    cdef public int cost_per_element  # 1: hidden behind memory, as an addition is
     cdef dict resolved            # packed input dtypes -> (input numbers ..., output number)
 
     cdef object apply(self, int n, object a, object b, object c)

@@ -81,6 +81,7 @@ cdef class Elementwise(Operation):
         self.resolve = resolve or (lambda *given: ufunc.resolve_dtypes(given + (None,)))
         self.rewrite = rewrite
         self.resolved = {}
+        self.cost_per_element = 1
 
     def __call__(self, *args):
         """Apply the operation; NumPy computes at once where no argument is a Variable."""

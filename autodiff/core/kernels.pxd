@@ -10,6 +10,8 @@ cdef extern from "call.h" nogil:
         int64_t extent            # the extent of its axis
         int64_t axis              # which index array; -1 for labels
         void* exception           # raised by a callback or a signal; owned
+        char** bases              # addresses of the program's arrays
+        int32_t n_bases
     ctypedef int (*Kernel)(const Call*, char**, Run*) noexcept nogil
     ctypedef int (*Prepare)(Call*) noexcept nogil
     ctypedef struct Call:
@@ -28,6 +30,10 @@ cdef extern from "call.h" nogil:
         int32_t out_dtype
     int OK, RAISED, OUT_OF_RANGE, INTERRUPTED, NO_MEMORY
 
+cdef extern from "region.h" nogil:
+    ctypedef void (*BlockLoop)(void*, const void*, const void*, const void*, int64_t)
+
+cdef BlockLoop find_block(str name, tuple numbers)
 cdef int find_kernel(str name, Kernel* kernel, Prepare* prepare) except -1
 cdef int find_loop(object source, tuple numbers, PyUFuncGenericFunction* loop,
                    void** data) except -1

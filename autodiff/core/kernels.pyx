@@ -32,6 +32,7 @@ cdef extern from "call.h":
         void** data
 
 cdef extern from "matmul.h" nogil:
+    BlockLoop find_block_loop(const char*, const char*)
     ctypedef struct NamedLoop:
         pass
     ctypedef struct NamedKernel:
@@ -136,6 +137,12 @@ cdef int find_kernel(str name, Kernel* kernel, Prepare* prepare) except -1:
     return 0
 
 
+cdef BlockLoop find_block(str name, tuple numbers):
+    """The own loop of an elementwise row for these type numbers, or NULL."""
+    *inputs, out = [type_character(number) for number in numbers]
+    return find_block_loop(name.encode(), f"{''.join(inputs)}>{out}".encode())
+
+
 cdef int find_loop(object source, tuple numbers, PyUFuncGenericFunction* loop,
                    void** data) except -1:
     """The inner loop of a ufunc, or an own loop by name, for these type numbers."""
@@ -225,7 +232,6 @@ def type_character(int number):
     return "?bBhHiIlLqQfd"[number]
 
 
-
 choose_blocks()
 
 
@@ -263,9 +269,9 @@ def run_block_loop(str name, str types, *arrays, int64_t repeats=1):
     at = addresses(types, arrays)
     cdef size_t out = at.pop()
     cdef size_t a = at[0], b = at[1] if len(at) > 1 else 0, c = at[2] if len(at) > 2 else 0
-    cdef int64_t n = arrays[0].size, i
+    cdef int64_t n = arrays[0].size, _run
     with nogil:
-        for i in range(repeats):
+        for _run in range(repeats):
             loop(<void*> out, <const void*> a, <const void*> b, <const void*> c, n)
 
 

@@ -323,6 +323,8 @@ cdef class Executable:
             bases[ARENA] = block_data(block)
         high[0] = high[1] = 0
         run.exception = NULL
+        run.bases = bases
+        run.n_bases = code.n_bases
         run.index = run.extent = run.axis = 0
         if self.quick:
             status = execute(code.instructions, code.size, code.operands, bases,

@@ -23,6 +23,16 @@ cdef struct Value:
     int64_t nbytes                # of its elements
     int64_t reach                 # bytes from its first to past its last element
     int64_t layout                # into Regions.pool: ndim, shape, strides
+    int32_t first_inner           # of a region that is a pass: its operations, into Regions.inners
+    int32_t n_inners              # 0 for a copy or a plain sum; -1 for a kernel of its own
+
+
+cdef struct Inner:                # an operation inside a region
+    int32_t node
+    int32_t op
+    int32_t n_inputs
+    int32_t inputs[3]             # k: input k of the region; ~k: its inner operation k
+    int8_t dtype
 
 
 cdef class Regions:
@@ -31,6 +41,8 @@ cdef class Regions:
     cdef int32_t n_values, value_room
     cdef int32_t* inputs          # value ids read by the values, in rows
     cdef int32_t n_inputs, input_room
+    cdef Inner* inners
+    cdef int32_t n_all_inners, inner_room
     cdef int64_t* pool            # layouts
     cdef int64_t pool_size, pool_room
     cdef dict contiguous          # (shape, itemsize) -> layout
@@ -41,8 +53,10 @@ cdef class Regions:
     cdef readonly list constants  # graph node of each constant
     cdef readonly list regions    # value id of each region, in topological order
 
+    cdef int8_t* places(self, list outputs, const int8_t* needed, int32_t last,
+                        bint fused) except NULL
     cdef int trace_back(self, list outputs, list inputs, int8_t* needed, int32_t last) except -1
-    cdef int32_t lower(self, int32_t v, int32_t* value_of) except -1
+    cdef int32_t lower(self, int32_t v, int32_t* value_of, const int8_t* place) except -1
     cdef int32_t own_buffer(self, int32_t value) except -1
     cdef bint may_overwrite(self, int32_t value, int32_t source) noexcept
     cdef bint overwrites(self, int32_t value, int32_t position) noexcept
@@ -52,9 +66,14 @@ cdef class Regions:
     cdef int64_t add_layout(self, tuple shape, tuple strides) except -1
     cdef int32_t compute(self, int32_t node, int32_t op, int8_t dtype, int32_t n,
                          const int32_t* sources, tuple shape) except -1
+    cdef int32_t compute_pass(self, int32_t v, int32_t* value_of, const int8_t* place) except -1
+    cdef int take_in(self, int32_t v, const int8_t* place, list found) except -1
     cdef int32_t pack(self, int32_t value) except -1
     cdef int32_t view(self, int32_t node, object op, int32_t source) except -1
     cdef bint is_dense(self, int32_t value) noexcept
+    cdef bint sums(self, int32_t value) noexcept
+    cdef tuple pass_shape(self, int32_t value)
+    cdef int64_t pass_cost(self, int32_t value) except -1
     cdef tuple shape_of(self, int32_t value)
     cdef tuple strides_of(self, int32_t value)
 

@@ -1,8 +1,10 @@
 """Regions: the part of a graph that outputs need, cut into pieces that run in one pass.
 
-Here one operation is one region. Layouts are fixed at this point, before any plan: a value is a
-C-contiguous buffer or a view of one (0 bytes), and where an operation cannot read a view a copy
-(`pack`) is a region of its own, visible to the plan. The policy is not known here.
+A region is one operation with a kernel of its own, or a pass: elementwise operations that run
+block by block, perhaps into a sum (which ones, `fuse` decides). Layouts are fixed at this point,
+before any plan: a value is a C-contiguous buffer or a view of one (0 bytes), and where an operation
+cannot read a view a copy (`pack`) is a region of its own, visible to the plan. The policy is not
+known here.
 """
 
 import numpy as np
@@ -13,10 +15,15 @@ from libc.stdint cimport int8_t, int32_t, int64_t
 from ..errors import GraphError
 
 from .elementwise cimport Elementwise
+from .fuse cimport INSIDE, fuse, is_sum, sum_kind
 from .graph cimport Graph, Node
 from .operations cimport Operation, operations, type_dtypes
 from .variable cimport Variable
 from .kernels cimport blas_reads
+
+cdef extern from "region.h":
+    int SUM_ROWS, SUM_COLUMNS
+    int64_t chunks_of_sum(int32_t, int64_t, int64_t)
 
 cdef extern from *:
     int AUTODIFF_DEBUG            # 1 in the debug build
@@ -48,7 +55,7 @@ cdef class Regions:
     """The regions that compute `outputs` from `inputs`; inputs may be any nodes of the graph.
 
     `strides` gives for each input the byte strides of the array it will get, or None for a
-    C-contiguous one.
+    C-contiguous one. With `fused` False every operation is a region.
     """
 
     def __cinit__(self):
@@ -63,13 +70,15 @@ cdef class Regions:
     def __dealloc__(self):
         PyMem_Free(self.values)
         PyMem_Free(self.inputs)
+        PyMem_Free(self.inners)
         PyMem_Free(self.pool)
 
-    def __init__(self, Graph graph, list outputs, list inputs, tuple strides=None):
+    def __init__(self, Graph graph, list outputs, list inputs, tuple strides=None, fused=True):
         cdef Variable x
         cdef int32_t v, value, j, last
         cdef int32_t* value_of = NULL
         cdef int8_t* needed = NULL
+        cdef int8_t* place = NULL
         self.graph = graph
         if AUTODIFF_DEBUG:
             graph.verify()
@@ -85,14 +94,35 @@ cdef class Regions:
                     raise GraphError(f"{x!r} is given twice as an input of a program")
                 value = self.add_argument(x, None if strides is None else strides[j])
                 value_of[x.index] = value + 1
+            place = self.places(outputs, needed, last, fused)
             for v in range(last + 1):
-                if needed[v] and not value_of[v]:
-                    value_of[v] = self.lower(v, value_of) + 1
+                if needed[v] and place[v] != INSIDE:
+                    value_of[v] = self.lower(v, value_of, place) + 1
             for x in outputs:
                 self.outputs.append(self.own_buffer(value_of[x.index] - 1))
         finally:
             PyMem_Free(needed)
             PyMem_Free(value_of)
+            PyMem_Free(place)
+
+    cdef int8_t* places(self, list outputs, const int8_t* needed, int32_t last,
+                        bint fused) except NULL:
+        """The Place of every node: outputs and marked values have bytes of their own."""
+        cdef int8_t* apart = <int8_t*> PyMem_Calloc(last + 1, 1)
+        cdef int32_t v
+        if apart == NULL:
+            raise MemoryError("no memory for the regions of a program")
+        if not fused:
+            return apart
+        try:
+            for x in outputs:
+                apart[(<Variable> x).index] = True
+            for v in self.graph.saved:
+                if v <= last:
+                    apart[v] = True
+            return fuse(self.graph, needed, apart, last)
+        finally:
+            PyMem_Free(apart)
 
     cdef int trace_back(self, list outputs, list inputs, int8_t* needed, int32_t last) except -1:
         """Mark the ancestors of the outputs, not beyond the inputs."""
@@ -130,6 +160,8 @@ cdef class Regions:
         value.dtype = dtype
         value.offset = 0
         value.layout = layout
+        value.first_inner = self.n_all_inners
+        value.n_inners = -1
         for d in range(at[0]):
             n *= at[1 + d]
             reach += (at[1 + d] - 1) * at[1 + at[0] + d] if at[1 + d] else 0
@@ -201,7 +233,7 @@ cdef class Regions:
         self.arguments.append(x.index)
         return value if strides is None else self.pack(value)
 
-    cdef int32_t lower(self, int32_t v, int32_t* value_of) except -1:
+    cdef int32_t lower(self, int32_t v, int32_t* value_of, const int8_t* place) except -1:
         """The value of a node whose inputs have theirs."""
         cdef Node* node = &self.graph.nodes[v]
         cdef Operation op = <Operation> operations[node.op]
@@ -223,6 +255,9 @@ cdef class Regions:
             return value_of[self.graph.sources[node.first_edge]] - 1
         if op.views:
             return self.view(v, op, value_of[self.graph.sources[node.first_edge]] - 1)
+        if isinstance(op, Elementwise) or (
+                op.name in ("sum", "mean") and is_sum(self.graph, node)):
+            return self.compute_pass(v, value_of, place)
         if node.n_inputs > 64:
             room = <int32_t*> PyMem_Calloc(node.n_inputs, sizeof(int32_t))
             if room == NULL:
@@ -239,8 +274,6 @@ cdef class Regions:
     def readable(self, Operation op, int position, int32_t value):
         """`value`, or a packed copy where `op` cannot read it as it lies."""
         cdef Value* x = &self.values[value]
-        if isinstance(op, Elementwise):
-            return value
         layouts = op.layouts
         if layouts == "matrix" and position > 1:      # the addend, the scale
             layouts = "dense"
@@ -266,13 +299,112 @@ cdef class Regions:
         self.regions.append(value)
         return value
 
+    cdef int32_t compute_pass(self, int32_t v, int32_t* value_of, const int8_t* place) except -1:
+        """A new buffer, computed in one pass with the values that are inside its region."""
+        cdef Graph graph = self.graph
+        cdef Node* node = &graph.nodes[v]
+        cdef Inner* inner
+        cdef list inside = [], sources = []
+        cdef dict register_of = {}                # node -> as in Inner.inputs
+        cdef int32_t u, w, j, value, root = v
+        cdef int32_t found[1 + 3 * 32]
+        cdef bint sums = not isinstance(<Operation> operations[node.op], Elementwise)
+        if sums:
+            root = graph.sources[node.first_edge]
+        if not sums or place[root] == INSIDE:
+            self.take_in(root, place, inside)
+        inside.sort()
+        grow(<void**> &self.inners, &self.inner_room, self.n_all_inners + <int> len(inside),
+             sizeof(Inner))
+        cdef int32_t first = self.n_all_inners, n_inners = 0
+        for w in inside if inside else [root]:
+            if not inside:
+                register_of[w] = self.source_of(value_of[w] - 1, sources)
+                break
+            node = &graph.nodes[w]
+            inner = &self.inners[first + n_inners]
+            for j in range(node.n_inputs):
+                u = graph.sources[node.first_edge + j]
+                if u not in register_of:
+                    register_of[u] = self.source_of(value_of[u] - 1, sources)
+                inner.inputs[j] = register_of[u]
+            if node.op == copy_operation.index:   # the copy is made by the pass
+                register_of[w] = inner.inputs[0]
+                continue
+            inner.node, inner.op, inner.dtype, inner.n_inputs = (
+                w, node.op, node.dtype, node.n_inputs)
+            register_of[w] = ~n_inners
+            n_inners += 1
+        self.n_all_inners = first + n_inners
+        for j in range(<int> len(sources)):
+            found[j] = sources[j]
+        node = &graph.nodes[v]
+        value = self.compute(v, node.op, node.dtype, <int> len(sources), found,
+                             <tuple> node.shape)
+        self.values[value].first_inner = first
+        self.values[value].n_inners = n_inners
+        return value
+
+    cdef int take_in(self, int32_t v, const int8_t* place, list found) except -1:
+        """Collect `v` and the nodes computed inside its region, in no order."""
+        cdef Node* node
+        cdef int32_t j, u
+        cdef list pending = [v]
+        cdef set met = {v}
+        while pending:
+            v = pending.pop()
+            found.append(v)
+            node = &self.graph.nodes[v]
+            for j in range(node.n_inputs):
+                u = self.graph.sources[node.first_edge + j]
+                if place[u] == INSIDE and u not in met:
+                    met.add(u)
+                    pending.append(u)
+        return 0
+
+    def source_of(self, int32_t value, list sources):
+        """The position of `value` among the inputs of a region, added where it is new."""
+        if value not in sources:
+            sources.append(value)
+        return sources.index(value)
+
+    cdef bint sums(self, int32_t value) noexcept:
+        """Whether a pass ends in a sum over axes."""
+        cdef Value* x = &self.values[value]
+        return x.n_inners >= 0 and not isinstance(<Operation> operations[x.op], Elementwise)
+
+    cdef tuple pass_shape(self, int32_t value):
+        """The shape a pass goes over."""
+        cdef Node* node = &self.graph.nodes[self.values[value].node]
+        if self.sums(value):
+            return <tuple> self.graph.nodes[self.graph.sources[node.first_edge]].shape
+        return self.shape_of(value)
+
+    cdef int64_t pass_cost(self, int32_t value) except -1:
+        """Arithmetic hides behind memory; what a dearer operation costs beyond it is added."""
+        cdef Value* x = &self.values[value]
+        cdef int64_t k, size = 1, weight = 1
+        for extent in self.pass_shape(value):
+            size *= <int64_t> extent
+        for k in range(x.n_inners):
+            weight += (<Elementwise> operations[
+                self.inners[x.first_inner + k].op]).cost_per_element - 1
+        return 50 + size * weight
+
     cdef int32_t pack(self, int32_t value) except -1:
         """A contiguous copy of a view; one for all who need it."""
         found = self.packs.get(value)
         if found is None:
-            found = self.compute(self.values[value].node, copy_operation.index,
-                                 self.values[value].dtype, 1, &value, self.shape_of(value))
+            found = self.copy_of(value)
             self.packs[value] = found
+        return found
+
+    def copy_of(self, int32_t value):
+        """A new contiguous buffer with the elements of `value`."""
+        cdef int32_t found = self.compute(
+            self.values[value].node, copy_operation.index, self.values[value].dtype, 1, &value,
+            self.shape_of(value))
+        self.values[found].n_inners = 0
         return found
 
     cdef int32_t view(self, int32_t node, object op, int32_t source) except -1:
@@ -296,13 +428,11 @@ cdef class Regions:
 
     cdef int32_t own_buffer(self, int32_t value) except -1:
         """An output as a buffer of its own: what is an input, a view or given twice is copied."""
-        cdef int32_t source = value
         if self.values[value].base == BUFFER and self.values[value].root == value:
             if value not in self.given:
                 self.given.add(value)
                 return value
-        return self.compute(self.values[value].node, copy_operation.index,
-                            self.values[value].dtype, 1, &source, self.shape_of(value))
+        return self.copy_of(value)
 
     # ---- the planning problem -----------------------------------------------------------------
 
@@ -333,8 +463,9 @@ cdef class Regions:
             op = <Operation> operations[x.op]
             nbytes_[k] = x.nbytes
             level_[k] = self.graph.nodes[x.node].level
-            if isinstance(op, Elementwise):
-                cost_[k] = quantise(50 + x.nbytes // itemsizes[x.dtype])
+            if x.n_inners >= 0:
+                cost_[k] = quantise(self.pass_cost(value))
+                workspace_[k] = self.sum_workspace(value)
             else:
                 y = self.graph.handle(x.node)
                 cost_[k] = quantise(op.cost(y))
@@ -356,7 +487,7 @@ cdef class Regions:
                     index_[n_edges] = r
                     n_edges += 1
                     if (self.may_overwrite(value, self.inputs[x.first_input + j])
-                            if isinstance(op, Elementwise)
+                            if x.n_inners >= 0
                             else j in op.overwrites and self.overwrites(value, j)):
                         iindex_[n_inplace] = r
                         n_inplace += 1
@@ -392,7 +523,7 @@ cdef class Regions:
         return found
 
     cdef bint may_overwrite(self, int32_t value, int32_t source) noexcept:
-        """Whether an elementwise result may take the place of `source`.
+        """Whether the result of a pass may take the place of `source`.
 
         Each element is written where it was read; no other operand looks at these bytes in
         another layout.
@@ -400,7 +531,7 @@ cdef class Regions:
         cdef Value* x = &self.values[value]
         cdef Value* u = &self.values[source]
         cdef int32_t j, other
-        if u.root != source or u.nbytes != x.nbytes or u.layout != x.layout:
+        if u.root != source or u.nbytes != x.nbytes or u.layout != x.layout or self.sums(value):
             return False
         for j in range(x.n_inputs):
             other = self.inputs[x.first_input + j]
@@ -419,6 +550,34 @@ cdef class Regions:
             if j != position and self.values[self.inputs[x.first_input + j]].root == source:
                 return False
         return True
+
+    def sum_workspace(self, int32_t value):
+        """Bytes of the sums of chunks that a pass sums up at its end."""
+        cdef int64_t extents[3]
+        cdef int64_t chunks
+        cdef int kind
+        cdef Value* x = &self.values[value]
+        if not self.sums(value):
+            return 0
+        kind = sum_kind(self.pass_shape(value), self.axes_of(value), extents)
+        chunks = chunks_of_sum(SUM_ROWS if kind == 1 else SUM_COLUMNS, extents[1], extents[2])
+        return extents[0] * chunks * extents[2] * itemsizes[x.dtype] if chunks > 1 else 0
+
+    def axes_of(self, int32_t value):
+        """The axes a pass sums."""
+        cdef Node* node = &self.graph.nodes[self.values[value].node]
+        return self.graph.attrs[node.attrs][0]
+
+    def operations(self, int k):
+        """(operation name, graph node) of all that region `k` computes, its result last."""
+        cdef int32_t value = self.regions[k], j
+        cdef Value* x = &self.values[value]
+        cdef list found = [
+            ((<Operation> operations[self.inners[x.first_inner + j].op]).name,
+             self.inners[x.first_inner + j].node) for j in range(max(x.n_inners, 0))]
+        if not found or self.sums(value):
+            found.append(self.describe(k))
+        return found
 
     def describe(self, int k):
         """(operation name, graph node) of region `k`."""

@@ -1,0 +1,1 @@
+"""Assembly: the pass of a region, as the kernel `region` reads it."""

@@ -1,0 +1,180 @@
+"""Assembly: the pass of a region, as the kernel `region` reads it.
+
+Each operation is given its loop and its registers. A register is a block of one value that stays
+in the first cache: it is taken when an operation writes it, and free again after the last one that
+reads it, so that a long region needs few.
+"""
+
+from libc.stdint cimport int32_t, int64_t
+from libc.stdlib cimport free, malloc
+
+from .elementwise cimport Elementwise
+from .fuse cimport sum_kind
+from .operations cimport Operation, operations
+from .kernels cimport BlockLoop, PyUFuncGenericFunction, find_block, find_loop
+from .regions cimport Inner, Regions, Value, itemsizes
+
+cdef extern from "region.h" nogil:
+    int CHUNK
+    int SOURCE_DENSE, SOURCE_SCALAR, SOURCE_STRIDED, SUM_NONE, SUM_ROWS, SUM_COLUMNS
+    ctypedef struct Source:
+        int32_t kind, itemsize, n_axes, axes
+    ctypedef struct PassOperation "Operation":
+        BlockLoop loop
+        PyUFuncGenericFunction ufunc
+        void* data
+        int32_t _in "in"[3]
+        int32_t out, n_inputs
+        long steps[4]
+    ctypedef struct Region:
+        int64_t size
+        int32_t n_sources, n_operations, n_registers, n_axes, result, itemsize, sum, is_double
+        int64_t outer, length, inner, divisor, n_chunks, part
+        BlockLoop add
+        Source* sources
+        PassOperation* operations
+        int64_t* axes
+    int64_t chunks_of_sum(int32_t, int64_t, int64_t)
+    void broadcast_strides(const int64_t*, int64_t, const int64_t*, int64_t*)
+    int64_t merge_axes(int64_t, int64_t*, int, int64_t (*)[32])
+
+cdef enum:
+    LIGHT_PART = 65536            # elements of one part where arithmetic waits for memory
+
+
+cdef int64_t* assemble(Regions regions, int32_t value) except NULL:
+    """One block of memory with the region and all it points to; freed by `free`."""
+    cdef Value* x = &regions.values[value]
+    cdef int64_t n = x.n_inputs, m = x.n_inners
+    cdef int64_t nbytes = (sizeof(Region) + n * sizeof(Source) + m * sizeof(PassOperation)
+                           + n * 2 * 32 * sizeof(int64_t))
+    cdef char* block = <char*> malloc(nbytes)
+    cdef Region* region = <Region*> block
+    if block == NULL:
+        raise MemoryError("no memory for a region of a program")
+    region.sources = <Source*> (block + sizeof(Region))
+    region.operations = <PassOperation*> (region.sources + n)
+    region.axes = <int64_t*> (region.operations + m)
+    region.n_sources, region.n_operations, region.n_axes = <int32_t> n, <int32_t> m, 0
+    region.itemsize = itemsizes[x.dtype]
+    try:
+        set_sources(region, regions, value)
+        set_operations(region, regions, value)
+        set_sum(region, regions, value)
+    except BaseException:
+        free(block)
+        raise
+    return <int64_t*> block
+
+
+cdef int set_sources(Region* region, Regions regions, int32_t value) except -1:
+    """How the elements of each operand are found in the order of the pass."""
+    cdef Value* x = &regions.values[value]
+    cdef Value* u
+    cdef Source* source
+    cdef tuple shape = regions.pass_shape(value)
+    cdef int64_t ndim = len(shape), d, m, size = 1
+    cdef int64_t full[32]
+    cdef int64_t extents[32]
+    cdef int64_t strides[1][32]
+    cdef int32_t k
+    for d in range(ndim):
+        full[d] = shape[d]
+        size *= full[d]
+    region.size = size
+    for k in range(x.n_inputs):
+        u = &regions.values[regions.inputs[x.first_input + k]]
+        source = &region.sources[k]
+        source.itemsize = itemsizes[u.dtype]
+        source.axes = region.n_axes
+        for d in range(ndim):
+            extents[d] = full[d]
+        broadcast_strides(regions.pool + u.layout, ndim, full, strides[0])
+        m = merge_axes(ndim, extents, 1, strides)
+        source.n_axes = <int32_t> m
+        if m == 0 or size == 0 or (m == 1 and strides[0][0] == source.itemsize):
+            source.kind = SOURCE_DENSE
+        elif m == 1 and strides[0][0] == 0:
+            source.kind = SOURCE_SCALAR
+        else:
+            source.kind = SOURCE_STRIDED
+            for d in range(m):
+                region.axes[region.n_axes + d] = extents[d]
+                region.axes[region.n_axes + m + d] = strides[0][d]
+            region.n_axes += <int32_t> (2 * m)
+    return 0
+
+
+cdef int set_operations(Region* region, Regions regions, int32_t value) except -1:
+    """The loop and the registers of each operation."""
+    cdef Value* x = &regions.values[value]
+    cdef Inner* inner
+    cdef Elementwise row
+    cdef PassOperation* op
+    cdef int32_t k, j, ref, dtype, heaviest = 1
+    cdef int32_t n_registers = x.n_inputs
+    cdef list free_registers = [], last = [0] * x.n_inners, register = [0] * x.n_inners, numbers
+    for k in range(x.n_inners):
+        inner = &regions.inners[x.first_inner + k]
+        for j in range(inner.n_inputs):
+            if inner.inputs[j] < 0:
+                last[~inner.inputs[j]] = k
+    region.result = 0
+    for k in range(x.n_inners):
+        inner = &regions.inners[x.first_inner + k]
+        row = <Elementwise> operations[inner.op]
+        op = &region.operations[k]
+        op.n_inputs = inner.n_inputs
+        op._in[0] = op._in[1] = op._in[2] = 0
+        numbers = []
+        for j in range(inner.n_inputs):
+            ref = inner.inputs[j]
+            if ref >= 0:
+                dtype = regions.values[regions.inputs[x.first_input + ref]].dtype
+                op._in[j] = ref
+            else:
+                dtype = regions.inners[x.first_inner + ~ref].dtype
+                op._in[j] = register[~ref]
+            numbers.append(dtype)
+            op.steps[j] = itemsizes[dtype]
+        numbers.append(inner.dtype)
+        op.steps[inner.n_inputs] = itemsizes[inner.dtype]
+        op.loop = find_block(row.name, tuple(numbers))
+        if op.loop == NULL:
+            find_loop(row.loop, tuple(numbers), &op.ufunc, &op.data)
+        if k == x.n_inners - 1 or not free_registers:   # the result keeps a register of its own
+            op.out = n_registers
+            n_registers += 1
+        else:
+            op.out = free_registers.pop()
+        register[k] = op.out
+        for j in range(inner.n_inputs):
+            ref = ~inner.inputs[j]
+            if ref >= 0 and last[ref] == k:
+                last[ref] = -1
+                free_registers.append(register[ref])
+        region.result = op.out
+        heaviest = max(heaviest, row.cost_per_element)
+    region.n_registers = n_registers
+    region.part = CHUNK if heaviest > 1 else LIGHT_PART
+    return 0
+
+
+cdef int set_sum(Region* region, Regions regions, int32_t value) except -1:
+    """The sum that ends the pass."""
+    cdef Value* x = &regions.values[value]
+    cdef int64_t extents[3]
+    cdef int kind
+    region.sum = SUM_NONE
+    if not regions.sums(value):
+        return 0
+    kind = sum_kind(regions.pass_shape(value), regions.axes_of(value), extents)
+    region.sum = SUM_ROWS if kind == 1 else SUM_COLUMNS
+    region.outer, region.length, region.inner = extents[0], extents[1], extents[2]
+    region.is_double = region.itemsize == 8
+    region.n_chunks = chunks_of_sum(region.sum, region.length, region.inner)
+    region.add = find_block("add", (x.dtype,) * 3)
+    region.divisor = -1
+    if (<Operation> operations[x.op]).name == "mean":
+        region.divisor = region.length
+    return 0

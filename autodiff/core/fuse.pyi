@@ -1,0 +1,1 @@
+"""Fusion: which values are computed inside the regions that read them."""

@@ -1,0 +1,1 @@
+"""Scripts: operations on single numbers, many to one instruction of a program."""
