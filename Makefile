@@ -4,7 +4,8 @@
 #   make debug   the same tests, checks compiled   make lint    ruff, cython-lint, mypy, stubtest
 #   make test ARGS="-k arena -x"                   one test, any option of pytest
 #   make regressions    times of small kernels     make bench   the sweep of memory policies
-#   make deep           a deep MLP beside peers    make page-check  a plan's page, in Chromium
+#   make peers          the same work in others    make deep    a deep MLP beside peers
+#   make page-check     a plan's page, in Chromium
 #
 # The first call makes $(VENV) and installs what is needed; later calls rebuild what has changed.
 
@@ -33,7 +34,7 @@ print("\n".join(wanted))
 endef
 export REQUIREMENTS
 
-.PHONY: help train test long debug lint mutants bench deep regressions page-check sdist-check install clean
+.PHONY: help train test long debug lint mutants bench peers deep regressions page-check sdist-check install clean
 help:
 	@sed -n '1,/^$$/p' Makefile
 
@@ -57,6 +58,9 @@ mutants: install
 
 bench: install
 	$(PY) benchmarks/policy_sweep.py $(ARGS)
+
+peers: install $(VENV)/peers
+	$(PY) benchmarks/peers.py $(ARGS)
 
 deep: install $(VENV)/peers
 	$(PY) benchmarks/deep_mlp.py $(ARGS)

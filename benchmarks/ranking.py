@@ -62,6 +62,11 @@ def digits(ratio):
     return f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.2g}"
 
 
+def counted(threads):
+    """A number of threads in words."""
+    return "1 thread" if threads == 1 else f"{threads} threads"
+
+
 def grouped(rows):
     """Rows by workload and threads: {(name, threads): {system: row}}."""
     groups = {}
@@ -92,7 +97,7 @@ def lines_of(rows):
     """Sentences: where a peer is ahead, where it is a tie, and each bar that is not met."""
     said = []
     for row in rows:
-        where = f"{row['workload']}, {row['threads']} threads"
+        where = f"{row['workload']}, {counted(row['threads'])}"
         beside, best = row["ratio to best"], row["best peer"]
         if row["system"] == "ours" and beside:
             if beside > TIE:
@@ -133,11 +138,12 @@ def draw(rows, path):
                 panel.plot(row["seconds"] / unit["seconds"], height, ms=8, **mark(system))
         panel.axvline(1, color="0.8", zorder=0)
         panel.set(xscale="log", yticks=range(len(groups)), yticklabels=list(groups),
-                  xlabel="time over ours", title=f"{n} threads" if n > 1 else "1 thread")
+                  xlabel="time over ours", title=counted(n))
         panel.grid(alpha=0.25, axis="x")
     axes[0, 0].invert_yaxis()
     shown = [c for c in COLUMNS if any(row["system"] == c for row in rows)]
     marks = [plt.Line2D([], [], label=c, **mark(c)) for c in shown]
-    figure.legend(handles=marks, loc="outside lower center", ncols=len(marks), frameon=False)
+    figure.legend(handles=marks, loc="outside lower center", ncols=5 * len(threads),
+                  frameon=False)
     figure.savefig(path, dpi=110)
     plt.close(figure)
