@@ -25,7 +25,12 @@ typedef struct {
 
 static void tally(void *context, int64_t part) {
     Tally *t = context;
-    if (t->slow) usleep(t->slow);
+    if (t->slow) {                               /* and wakes everybody, as chance may */
+        pthread_mutex_lock(&pool.mutex);
+        for (int k = 0; k < MAX_THREADS; k++) pthread_cond_signal(&pool.workers[k].wake);
+        pthread_mutex_unlock(&pool.mutex);
+        usleep(t->slow);
+    }
     t->count[part]++;
     t->threads[part] = pthread_self();
     if (t->depth > 0) {                          /* a job inside a part: in the same thread */
@@ -108,7 +113,7 @@ static void slow(void) {              /* the caller sleeps as well; who slept be
     Tally *t = malloc(sizeof(Tally));
     for (int k = 0; k < 50; k++) {
         slow_job(t, 5);
-        slow_job(t, 2);               /* some of the five are still awake */
+        slow_job(t, 2);               /* the other three are awake and must not take part */
         usleep(200);
     }
     free(t);
