@@ -72,8 +72,10 @@ def saved_nodes(graph, policy):
 
 def check_names(graph, policy):
     """Raise PolicyError for a name of `ad.Save` that marks nothing in the graph."""
+    if not isinstance(policy, Save):
+        return
     known = sorted(set(graph.saved.values()))
-    for name in policy.names if isinstance(policy, Save) else ():
+    for name in policy.names:
         if name not in known:
             marked = f"marked are {', '.join(map(repr, known))}" if known else "no value is marked"
             raise PolicyError(f"nothing is saved as {name!r}: {marked}; see ad.save")

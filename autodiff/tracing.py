@@ -166,7 +166,10 @@ def leaf_names(args, kwargs, names=None):
 def graph_of(args, kwargs):
     """The graph of the first Variable among the arguments, or None."""
     leaves, _ = flatten((args, kwargs))
-    return next((leaf.graph for leaf in leaves if isinstance(leaf, Variable)), None)
+    for leaf in leaves:
+        if type(leaf) is Variable:
+            return leaf.graph
+    return None
 
 
 def traced(body, args, kwargs, policy, names=None):

@@ -63,6 +63,7 @@ cdef class Graph:
     cdef int32_t append(self, Operation op, int32_t n, const int32_t* inputs, tuple shape,
                         int dtype, int32_t attrs, int flags) except -1
     cdef int32_t intern_attrs(self, tuple attrs) except -1
+    cdef int32_t intern_key(self, tuple attrs, object key) except -1
     cdef str here(self)
     cdef tuple intern_shape(self, tuple shape)
     cdef Variable handle(self, int32_t index)

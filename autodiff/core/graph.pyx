@@ -27,6 +27,7 @@ cdef Operation _constant = operation("constant")
 
 cdef enum:
     MAX_NDIM = 32                 # as in call.h
+    SCALARS = 1024                # literals remembered: learning rates are many
 
 _innermost = ContextVar("autodiff.graph", default=None)   # Graph of `with`, or None
 _own = ContextVar("autodiff.own_graph", default=None)     # weak reference to the context's own
@@ -46,16 +47,42 @@ cpdef Graph current_graph():
 
 
 cdef object tagged(object value):
-    """A key in which 1, 1.0 and True differ, and floats differ by bit pattern."""
-    if type(value) is tuple or type(value) is list:
-        return (type(value), tuple([tagged(item) for item in value]))
-    if type(value) is slice:
+    """A key in which 1, 1.0 and True differ, and floats differ by bit pattern.
+
+    Ints, strings, None and tuples of such are their own keys; everything else stands behind its
+    type, which is no key of its own.
+    """
+    cdef bint plain = True
+    kind = type(value)
+    if kind is int or kind is str or value is None:
+        return value
+    if kind is tuple:
+        keys = [tagged(item) for item in <tuple> value]
+        for key, item in zip(keys, <tuple> value):
+            plain = plain and key is item
+        return value if plain else tuple(keys)
+    if kind is list:
+        return (list, tuple([tagged(item) for item in value]))
+    if kind is slice:
         return (slice, tagged((value.start, value.stop, value.step)))
-    if type(value) is float:
+    if kind is float:
         return (float, value.hex())
-    if type(value) is dict:
+    if kind is dict:
         return (dict, tuple([(tagged(k), tagged(v)) for k, v in value.items()]))
-    return (type(value), value)
+    return (kind, value)
+
+
+cdef dict scalars = {}            # (type, scalar, dtype) -> what `make_scalar` returns, if not zero
+
+
+cdef tuple make_scalar(object scalar, int dtype):
+    """(its array, the attributes of its constant node, their key): the same for every graph."""
+    value = np.asarray(scalar, type_dtypes[dtype])
+    if value.dtype.kind == "b" and not isinstance(scalar, (bool, np.bool_)):
+        raise DTypeError(f"{scalar!r} is not a boolean")
+    value.flags.writeable = False
+    attrs = (value.tobytes(), value.dtype.char)
+    return value, attrs, tagged(attrs)
 
 
 cdef class Graph:
@@ -293,15 +320,19 @@ cdef class Graph:
             return 0
         try:
             key = tagged(attrs)
-            index = self.attr_index.get(key)
+            hash(key)
         except TypeError:
-            key, index = None, None
+            key = _Unmerged(attrs)
+        return self.intern_key(attrs, key)
+
+    cdef int32_t intern_key(self, tuple attrs, object key) except -1:
+        """Index of `attrs`, which have this key."""
+        index = self.attr_index.get(key)
         if index is None:
             index = len(self.attrs)
             self.attrs.append(attrs)
-            self.attr_keys.append(key if key is not None else _Unmerged(attrs))
-            if key is not None:
-                self.attr_index[key] = index
+            self.attr_keys.append(key)
+            self.attr_index[key] = index
         return index
 
     cdef str here(self):
@@ -317,13 +348,17 @@ cdef class Graph:
         known = self.literals.get(key) if scalar else None       # -0.0 equals 0.0: never cached
         if known is not None:
             return known
-        value = np.asarray(scalar, type_dtypes[dtype])
-        if value.dtype.kind == "b" and not isinstance(scalar, (bool, np.bool_)):
-            raise DTypeError(f"{scalar!r} is not a boolean")
-        cdef int32_t attrs = self.intern_attrs((value.tobytes(), value.dtype.char))
-        cdef int32_t index = self.append(_constant, 0, NULL, (), dtype, attrs, 0)
+        made = scalars.get(key) if scalar else None
+        if made is None:
+            made = make_scalar(scalar, dtype)
+            if scalar:
+                if len(scalars) >= SCALARS:
+                    scalars.clear()
+                scalars[key] = made
+        value, attrs, attrs_key = <tuple> made
+        cdef int32_t index = self.append(
+            _constant, 0, NULL, (), dtype, self.intern_key(<tuple> attrs, attrs_key), 0)
         if index not in self.payloads:
-            value.flags.writeable = False
             self.payloads[index] = value
         if scalar:
             self.literals[key] = index

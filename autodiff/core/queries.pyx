@@ -1,18 +1,21 @@
 """Questions asked of a graph: is it the same as another, what crosses a cut, what is alive."""
 
-from array import array
-
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stdint cimport int8_t, int32_t, int64_t
 
 from .elementwise cimport Elementwise
-from .graph cimport Graph, Node
+from .graph cimport Graph, Node, resize
 from .operations cimport Operation, operations
+from .operations import operation
 from .variable cimport Variable
 
 cdef enum:
     CUT = 2                       # an input: its own inputs are not looked at
     NEEDED = 1
+    SEEN = 4                      # a leaf that is in a list already
+
+cdef Operation _constant = operation("constant"), _argument = operation("argument")
 
 
 cdef int8_t* needed_nodes(list outputs, list inputs, int32_t last, int32_t* lowest) except NULL:
@@ -49,22 +52,52 @@ cdef int8_t* needed_nodes(list outputs, list inputs, int32_t last, int32_t* lowe
     return marks
 
 
-cdef list needed_leaves(Graph graph, list outputs, const int8_t* marks, int32_t lowest,
+cdef list needed_leaves(Graph graph, list outputs, int8_t* marks, int32_t lowest,
                         int32_t last):
-    """The leaves among the marked nodes, inputs left out, in their order."""
-    cdef set found = set()
+    """The leaves among the marked nodes, inputs left out, in their order; they become SEEN."""
+    cdef list found = []
     cdef int32_t v, j, source
     for x in outputs:
         v = (<Variable> x).index
         if marks[v] == NEEDED and graph.nodes[v].n_inputs == 0:
-            found.add(v)
+            marks[v] = SEEN
+            found.append(v)
     for v in range(lowest, last + 1):
         if marks[v] == NEEDED:
             for j in range(graph.nodes[v].n_inputs):
                 source = graph.sources[graph.nodes[v].first_edge + j]
                 if marks[source] == NEEDED and graph.nodes[source].n_inputs == 0:
-                    found.add(source)
-    return sorted(found)
+                    marks[source] = SEEN
+                    found.append(source)
+    found.sort()
+    return found
+
+
+cdef struct Stream:               # int32 numbers, written one after another
+    int32_t* at
+    int32_t size
+    int32_t room
+
+
+cdef int make_room(Stream* stream, int32_t n) except -1:
+    """Make sure that n more numbers fit."""
+    if stream.size + n > stream.room:
+        stream.room = 2 * stream.room + n
+        resize(<void**> &stream.at, stream.room * sizeof(int32_t))
+    return 0
+
+
+cdef inline void put(Stream* stream, int32_t number) noexcept nogil:
+    stream.at[stream.size] = number
+    stream.size += 1
+
+
+cdef int number_of(dict known, object key) except -1:
+    """The number of a key: how many others were met before it."""
+    found = known.get(key)
+    if found is None:
+        found = known[key] = len(known)
+    return found
 
 
 def signature(list inputs, list outputs):
@@ -77,69 +110,85 @@ def signature(list inputs, list outputs):
     known by their address, and a program keeps its graph and so its codes alive.
     """
     cdef Graph graph = (<Variable> outputs[0]).graph
-    cdef int32_t last = max([(<Variable> x).index for x in outputs + inputs])
-    cdef int32_t v, j, lowest, count = 1
-    cdef int8_t* marks = needed_nodes(outputs, inputs, last, &lowest)
-    cdef int32_t* local = <int32_t*> PyMem_Calloc(last + 1, sizeof(int32_t))
+    cdef int32_t last = 0
+    cdef int32_t v, j, lowest, count = 1, shape = -1, attr = -1
+    cdef int8_t* marks
+    cdef int32_t* local = NULL
     cdef Node* node
+    cdef void* last_shape = NULL  # of the node before: most have the same
     cdef Operation op
+    cdef Stream stream
     cdef dict shapes = {}, attrs = {}, codes = {}, calls = {}
-    cdef list marked = []
-    cdef list constants = [], stream = []
+    cdef list marked = [], constants = [], leaves
+    cdef bytes numbers
+    for x in inputs:
+        last = max(last, (<Variable> x).index)
+    for x in outputs:
+        last = max(last, (<Variable> x).index)
+    marks = needed_nodes(outputs, inputs, last, &lowest)
+    stream.at = NULL
+    stream.size = stream.room = 0
     try:
-        if local == NULL:
-            raise MemoryError("no memory to walk a graph")
+        resize(<void**> &local, (last + 1) * sizeof(int32_t))
+        leaves = needed_leaves(graph, outputs, marks, lowest, last)
+        make_room(&stream, <int32_t> (4 * (len(inputs) + len(leaves)) + len(outputs) + 1))
         for x in inputs:
             v = (<Variable> x).index
             node = &graph.nodes[v]
-            shape = <tuple> node.shape
-            stream.extend((-1, node.dtype, node.level, shapes.setdefault(shape, len(shapes))))
+            put(&stream, -1)
+            put(&stream, node.dtype)
+            put(&stream, node.level)
+            put(&stream, number_of(shapes, <object> node.shape))
             local[v] = count
             count += 1
-        for v in needed_leaves(graph, outputs, marks, lowest, last):
+        for v in leaves:
             node = &graph.nodes[v]
-            shape = <tuple> node.shape
-            if (<Operation> operations[node.op]).name == "constant":
+            if operations[node.op] is _constant:
                 constants.append(v)
-            stream.extend((-2, node.dtype, node.level, shapes.setdefault(shape, len(shapes))))
+            put(&stream, -2)
+            put(&stream, node.dtype)
+            put(&stream, node.level)
+            put(&stream, number_of(shapes, <object> node.shape))
             local[v] = count
             count += 1
         for v in range(lowest, last + 1):
             node = &graph.nodes[v]
             if marks[v] != NEEDED or node.n_inputs == 0:
                 continue
+            make_room(&stream, 8 + node.n_inputs + <int32_t> len(outputs))
             op = <Operation> operations[node.op]
-            shape = <tuple> node.shape
-            stream.append(node.op)
-            stream.append(node.dtype)
-            stream.append(node.level)
-            stream.append(shapes.setdefault(shape, len(shapes)))
-            if node.attrs:
-                key = graph.attr_keys[node.attrs]
-                stream.append(attrs.setdefault(key, len(attrs)))
-            else:
-                stream.append(-1)
-            if node.code >= 0 and not (op.views or op.name == "argument"
-                                       or isinstance(op, Elementwise)):
-                code = id(graph.codes[node.code])
-                stream.append(codes.setdefault(code, len(codes)))
-                stream.append(node.lasti)
-            stream.append(node.n_inputs)
+            if node.shape != last_shape:
+                last_shape = node.shape
+                shape = number_of(shapes, <object> node.shape)
+            attr = number_of(attrs, graph.attr_keys[node.attrs]) if node.attrs else -1
+            put(&stream, node.op)
+            put(&stream, node.dtype)
+            put(&stream, node.level)
+            put(&stream, shape)
+            put(&stream, attr)
+            if node.code >= 0 and not (op.views or isinstance(op, Elementwise)
+                                       or op is _argument):
+                put(&stream, number_of(codes, id(graph.codes[node.code])))
+                put(&stream, node.lasti)
+            put(&stream, node.n_inputs)
             for j in range(node.n_inputs):
-                stream.append(local[graph.sources[node.first_edge + j]])
+                put(&stream, local[graph.sources[node.first_edge + j]])
             local[v] = count
             if graph.calls and v in graph.calls:
-                marked.append((count, calls.setdefault(graph.calls[v], len(calls))))
+                marked.append((count, number_of(calls, graph.calls[v])))
             if graph.saved and v in graph.saved:
                 marked.append((count, graph.saved[v]))
             count += 1
-        stream.append(-3)
+        make_room(&stream, <int32_t> len(outputs) + 1)
+        put(&stream, -3)
         for x in outputs:
-            stream.append(local[(<Variable> x).index])
+            put(&stream, local[(<Variable> x).index])
+        numbers = PyBytes_FromStringAndSize(<char*> stream.at, stream.size * sizeof(int32_t))
     finally:
         PyMem_Free(marks)
         PyMem_Free(local)
-    key = (array("i", stream).tobytes(), tuple(shapes), tuple(attrs), tuple(codes), tuple(marked))
+        PyMem_Free(stream.at)
+    key = (numbers, tuple(shapes), tuple(attrs), tuple(codes), tuple(marked))
     return key, constants
 
 

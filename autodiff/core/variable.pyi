@@ -11,6 +11,7 @@ from autodiff.core.operations import Operation
 
 OPERATORS: tuple[str, ...]
 
+def set_ufuncs(given: dict[np.ufunc, Callable[..., Any]]) -> None: ...
 def set_operator(symbol: str, op: Operation) -> None: ...
 
 @final

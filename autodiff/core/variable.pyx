@@ -28,6 +28,15 @@ cdef enum:
 cdef list operators = [None] * len(OPERATORS)
 
 
+cdef dict ufuncs = {}             # numpy.ufunc -> what takes its place on Variables
+
+
+def set_ufuncs(dict given):
+    """Let calls of NumPy's ufuncs on Variables mean these functions."""
+    global ufuncs
+    ufuncs = given
+
+
 def set_operator(str symbol, Operation op):
     """Let a Python operator on Variables mean `op`."""
     operators[OPERATORS.index(symbol)] = op
@@ -111,7 +120,7 @@ cdef class Variable:
     @property
     def size(self):
         """The number of elements."""
-        cdef int64_t n = 1
+        cdef int64_t n = 1, extent
         for extent in <tuple> self.graph.nodes[self.index].shape:
             n *= extent
         return n
@@ -261,6 +270,10 @@ cdef class Variable:
             "result with np.where, np.stack or np.concatenate.")
 
     def __array_ufunc__(self, ufunc, method, *inputs, **keywords):
+        if not keywords and method == "__call__":
+            frontend = ufuncs.get(ufunc)
+            if frontend is not None:
+                return frontend(*inputs)
         return functions["array_ufunc"](ufunc, method, inputs, keywords)
 
     def __array_function__(self, function, types, inputs, keywords):
@@ -401,6 +414,7 @@ def node(Operation op, inputs, tuple shape, dtype, tuple attrs=(), weak=False):
     cdef int32_t room[8]
     cdef int32_t* indices = room
     cdef int32_t j, index, n = <int32_t> len(inputs)
+    cdef int number
     cdef Graph graph = (<Variable?> inputs[0]).graph
     cdef Variable x
     if n > 8:
@@ -414,7 +428,8 @@ def node(Operation op, inputs, tuple shape, dtype, tuple attrs=(), weak=False):
                     f"{op.name}: its arguments belong to different graphs{graph.here()}; make "
                     "them in one `with ad.Graph():`")
             indices[j] = x.index
-        index = graph.append(op, n, indices, shape, np.dtype(dtype).num,
+        number = dtype.num if isinstance(dtype, np.dtype) else np.dtype(dtype).num
+        index = graph.append(op, n, indices, shape, number,
                              graph.intern_attrs(attrs), FLAG_WEAK if weak else 0)
     finally:
         if indices != room:

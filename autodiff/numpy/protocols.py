@@ -9,6 +9,7 @@ graph, where a gradient would be lost.
 import numpy as np
 
 from autodiff.core.operations import provide
+from autodiff.core.variable import set_ufuncs
 from autodiff.errors import UnsupportedError
 from autodiff.numpy.calls import PARAMETERS, Call, line_of, refuse_option
 from autodiff.numpy.forms import FORMS
@@ -67,14 +68,11 @@ def array_function(function, types, inputs, keywords):
 def array_ufunc(ufunc, method, inputs, keywords):
     """Trace a ufunc of NumPy or SciPy that was called with a Variable among its arguments."""
     if method == "__call__":
-        frontend = UFUNCS.get(ufunc)
+        frontend = UFUNCS.get(ufunc) or BY_NAME.get(ufunc.__name__)
         if frontend is None:
-            frontend = BY_NAME.get(ufunc.__name__)
-            if frontend is None:
-                raise unknown(full_name(ufunc), inputs, keywords)
-        if keywords:
-            for option, value in keywords.items():
-                refuse_option(full_name(ufunc), option, value, inputs, keywords)
+            raise unknown(full_name(ufunc), inputs, keywords)
+        for option, value in keywords.items():
+            refuse_option(full_name(ufunc), option, value, inputs, keywords)
         return frontend(*inputs)
     if method == "reduce" and ufunc in REDUCTIONS:
         return reduce(REDUCTIONS[ufunc], inputs[0], keywords)
@@ -124,3 +122,4 @@ def unknown(name, inputs, keywords):
 
 
 provide(array_ufunc=array_ufunc, array_function=array_function)
+set_ufuncs(UFUNCS)                # a plain call of one is not worth a frame of Python

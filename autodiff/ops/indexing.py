@@ -74,6 +74,22 @@ def _expand(x, items):
     return [*items[:at], *[slice(None)] * missing, *items[at:]]
 
 
+def _basic(shape, index):
+    """The ranges of an index of slices and ints of its axes; None for any other, or a wrong one."""
+    if len(index) > len(shape):
+        return None
+    ranges = [(0, 1, extent) for extent in shape]
+    for axis, item in enumerate(index):
+        extent = shape[axis]
+        if type(item) is slice:
+            ranges[axis] = as_range(item, extent)
+        elif type(item) is int and -extent <= item < extent:
+            ranges[axis] = item % extent
+        else:
+            return None
+    return ranges
+
+
 def _check_mask(x, mask, extents):
     # an empty one-dimensional mask selects nothing of any axis, as in NumPy
     if mask.shape != extents and mask.shape != (0,):
@@ -108,7 +124,11 @@ def getitem(x, index):
     ((3, 1, 3), (3,), (5, 3))
     """
     index = index if isinstance(index, tuple) else (index,)
-    if not isinstance(x, Variable):
+    if type(x) is Variable:
+        ranges = _basic(x.shape, index)
+        if ranges is not None:
+            return slice_of(x, ranges)
+    else:
         known = next((item for item in index if isinstance(item, Variable)), None)
         if known is None:
             return x[index]

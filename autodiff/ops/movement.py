@@ -31,6 +31,8 @@ def distinct_axes(axis, ndim, name, x):
 
 def shape_tuple(shape):
     """A shape given as an int or a sequence, as a tuple of ints."""
+    if type(shape) is tuple and all([type(extent) is int for extent in shape]):
+        return shape                              # the usual case
     if isinstance(shape, (int, np.integer)):
         return (int(shape),)
     return tuple(map(operator.index, shape))
@@ -79,7 +81,8 @@ def broadcast_to(x, shape):
     if x.shape == shape:
         return x
     lead = len(shape) - x.ndim
-    if lead < 0 or any(p not in (1, q) for p, q in zip(x.shape, shape[lead:], strict=True)):
+    if lead < 0 or x.shape and any(
+            p not in (1, q) for p, q in zip(x.shape, shape[lead:], strict=True)):
         raise ShapeError(
             f"broadcast_to: shape {x.shape} cannot become {shape}{here(x)}")
     return _broadcast_to([x], shape, x.dtype, (shape,))
@@ -165,7 +168,7 @@ def reshape(x, shape):
         known = -math.prod(shape)
         if known > 0 and x.size % known == 0:
             shape = tuple(x.size // known if n == -1 else n for n in shape)
-    if any(n < 0 for n in shape) or math.prod(shape) != x.size:
+    if math.prod(shape) != x.size or any([n < 0 for n in shape]):
         raise ShapeError(
             f"reshape: {x.size} elements of shape {x.shape} cannot become {shape}{here(x)}")
     if shape == x.shape:
@@ -204,7 +207,12 @@ def transpose(x, axes=None):
     """
     if not isinstance(x, Variable):
         return np.transpose(x, axes)
-    axes = tuple(range(x.ndim)[::-1] if axes is None else axes)
+    if axes is None:
+        axes = tuple(range(x.ndim)[::-1])
+        if len(axes) < 2:
+            return x
+        return _transpose([x], x.shape[::-1], x.dtype, (axes,))
+    axes = tuple(axes)
     if len(axes) != x.ndim:
         raise ShapeError(
             f"transpose: axes {axes} do not permute the {x.ndim} of {x.shape}{here(x)}")

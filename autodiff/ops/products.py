@@ -90,7 +90,9 @@ def matmul(a, b):
             f"matmul: shapes {a.shape} and {b.shape}: a scalar is no matrix, use *{here(a)}")
     inner = b.shape[-2] if b.ndim > 1 else b.shape[0]
     try:
-        batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        batch = a.shape[:-2]
+        if batch != b.shape[:-2]:
+            batch = np.broadcast_shapes(batch, b.shape[:-2])
     except ValueError:
         batch = None
     if a.shape[-1] != inner or batch is None:

@@ -25,6 +25,8 @@ def normal_axes(axis, x, name):
 
 def reduced_shape(shape, axes, keepdims):
     """The shape that is left when `axes` are reduced."""
+    if len(axes) == len(shape) and not keepdims:
+        return ()
     if keepdims:
         return tuple(1 if d in axes else n for d, n in enumerate(shape))
     return tuple(n for d, n in enumerate(shape) if d not in axes)
@@ -32,6 +34,8 @@ def reduced_shape(shape, axes, keepdims):
 
 def restore_axes(y, axes, shape):
     """A reduced Variable with its reduced axes back as extents of one, repeated to `shape`."""
+    if y.shape == shape[len(axes):] and axes == tuple(range(len(axes))):
+        return broadcast_to(y, shape)             # leading axes come back by themselves
     return broadcast_to(reshape(y, reduced_shape(shape, axes, True)), shape)
 
 

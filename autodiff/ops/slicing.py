@@ -33,9 +33,9 @@ _slice = Linear(
 
 def slice_of(x, ranges):
     """The part of `x` that `ranges` names: an int or (start, step, count) for each axis."""
-    if all(item == (0, 1, n) for item, n in zip(ranges, x.shape, strict=True)):
+    if list(ranges) == [(0, 1, n) for n in x.shape]:
         return x
-    shape = tuple(item[2] for item in ranges if isinstance(item, tuple))
+    shape = tuple([item[2] for item in ranges if type(item) is tuple])
     return _slice([x], shape, x.dtype, (tuple(ranges),))
 
 

@@ -182,7 +182,10 @@ def variables(name, *args):
 
     Raises GraphError where no argument is a Variable, DTypeError for what is no array.
     """
-    first = next((arg for arg in args if isinstance(arg, Variable)), None)
+    found = [arg for arg in args if type(arg) is Variable]
+    if len(found) == len(args):
+        return found
+    first = found[0] if found else None
     if first is None:
         raise GraphError(f"{name}: no argument is a Variable")
     found = []
@@ -200,6 +203,10 @@ def variables(name, *args):
 
 def promoted(name, *args):
     """The arguments as Variables of one dtype, NumPy's promotion; Python scalars are weak."""
+    if all(type(arg) is Variable and not arg.weak for arg in args):
+        dtype = args[0].dtype
+        if all(arg.dtype is dtype for arg in args):            # the usual case
+            return list(args)
     found = variables(name, *args)
     strong = [
         arg if not isinstance(arg, Variable) else arg.dtype
