@@ -29,7 +29,7 @@ DIRECTIVES = {
 FLAGS = ["-ffp-contract=off", "-fno-math-errno", "-Wno-unused-function"]
 FLAGS += ["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-O3", "-g0"]
 STRIPS = sys.platform == "linux" and not DEBUG and os.environ.get("AUTODIFF_SYMBOLS") != "1"
-LINK = ["-Wl,-s"] if STRIPS else []
+LINK = ["-Wl,-s", "-Wl,-z,noseparate-code"] if STRIPS else []
 
 
 def extensions():

@@ -28,6 +28,8 @@ from autodiff.plans import Plan
 from autodiff.profile import Profile
 
 TIGHTENINGS = 12  # schedules tried for one budget, each with fewer live bytes
+NEAR = 512        # live bytes nearer than 1/512 to refused ones are not tried
+EFFORT = 8        # put into packing a schedule that must keep to a budget
 QUICK = 0.2       # seconds for each schedule of `marginal_overhead`
 LARGEST = 2000    # regions up to which it is looked for
 
@@ -93,19 +95,23 @@ def fit(problem, policy, captured, allocate):
     """A schedule whose peak after allocation is within the budget, and its Executable.
 
     The schedule counts live bytes; where packing adds to them, the schedule is made again with
-    as many bytes fewer. Raises BudgetError where none is found.
+    as many bytes fewer. Where so few are refused, a number between is tried: another schedule may
+    pack better. Raises BudgetError where none is found.
     """
-    target = room = policy.nbytes - captured
+    target = tried = room = policy.nbytes - captured
+    refused = 0
     least = None        # bytes of the least plan that was allocated
     for _ in range(TIGHTENINGS):
-        if target <= 0:
+        if target <= refused or tried - refused <= tried // NEAR:
             break
         try:
             schedule = replace(policy, nbytes=target).schedule(problem)
         except BudgetError:
             if target == room:
                 raise
-            break
+            refused = target
+            target = (refused + tried) // 2
+            continue
         executable = allocate(schedule)
         excess = executable.peak_bytes - policy.nbytes
         if excess <= 0:
@@ -113,7 +119,8 @@ def fit(problem, policy, captured, allocate):
                 schedule = certified(schedule.with_bound(problem.total_cost, ANY_ORDER), room)
             return schedule, executable
         least = min(executable.peak_bytes, least or executable.peak_bytes)
-        target = min(target, schedule.peak_bytes) - excess
+        tried = min(target, schedule.peak_bytes)
+        target = max(tried - excess, (refused + tried) // 2 if refused else 0)
     for schedule in spare_schedules(problem, policy) if room > 0 else ():
         executable = allocate(schedule)
         if executable.peak_bytes <= policy.nbytes:

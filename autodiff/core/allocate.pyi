@@ -8,6 +8,7 @@ def place(
     birth: NDArray[np.int64],
     death: NDArray[np.int64],
     result: NDArray[np.bool_] | None = None,
+    effort: int = 1,
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_], int, int]: ...
 def live_peak(
     nbytes: NDArray[np.int64],

@@ -155,8 +155,9 @@ cdef class Placement:
     cdef int64_t extent
     cdef int64_t wall
     cdef double weight              # of the extent and the slack
+    cdef int64_t effort
 
-    def __init__(self, nbytes, birth, death, result):
+    def __init__(self, nbytes, birth, death, result, effort):
         check(nbytes, birth, death, result)
         unit = np.where((nbytes < 64) & ~result, 8, 64)
         rounded = -(-nbytes // unit) * unit
@@ -177,6 +178,7 @@ cdef class Placement:
                                data(by_death), self.live.max(initial=0))
         self.free = np.flatnonzero(~result & (nbytes > 0))
         self.weight = INT64_MAX
+        self.effort = effort
 
     cdef consider(self, offsets):
         """Keep these offsets if they are better: as they are, or with arena and block apart."""
@@ -234,6 +236,7 @@ cdef class Placement:
         cdef Py_ssize_t n = self.free.size
         cdef int64_t listed = LOOK_LISTED * (n + 2 * count_conflicts(&self.lives))
         cdef int64_t cost = max(1, min(n * n // 2, listed))
+        cdef int64_t runs
         cdef Packing packing
         if cost > LOOKS:
             return
@@ -244,14 +247,14 @@ cdef class Placement:
         try:
             if not packing_new(&packing, &self.lives, cost == listed):
                 raise MemoryError(f"cannot get the memory to place {self.lives.n} buffers")
-            self.in_orders(&packing, 0, ways, min(RUNS_MENDING, LOOKS_MENDING // cost), STARTS)
+            runs = self.effort * min(RUNS_MENDING, LOOKS_MENDING // cost)
+            self.in_orders(&packing, 0, ways, runs, STARTS)
             if self.block == 0 or self.is_done():
                 return
             lasting = (self.death - self.birth)[free]
             tried = walls(self.offsets[free], self.nbytes[free], lasting, self.extent, self.block)
             for wall in tried:
-                self.in_orders(&packing, wall, ways,
-                               min(RUNS_MENDING, LOOKS_MENDING // cost) // len(tried), 1)
+                self.in_orders(&packing, wall, ways, runs // len(tried), 1)
                 if self.is_done():
                     break
         finally:
@@ -307,6 +310,7 @@ def place(
     const int64_t[::1] birth not None,
     const int64_t[::1] death not None,
     result=None,
+    int64_t effort=1,
 ):
     """Place buffers so that those that share a step share no byte, in as few bytes as can be found.
 
@@ -321,6 +325,8 @@ def place(
         Steps; the buffer is held in [birth, death), 0 <= birth < death < 2**31.
     result : bool array, shape (n,), optional
         Which buffers are results; none when not given.
+    effort : int
+        How much longer than usual the packing is mended, where that is worth while.
 
     Returns
     -------
@@ -353,7 +359,7 @@ def place(
     cdef Placement placement
     if result is None:
         result = np.zeros(nbytes.shape[0], bool)
-    placement = Placement(*map(np.asarray, (nbytes, birth, death, result)))
+    placement = Placement(*map(np.asarray, (nbytes, birth, death, result)), effort)
     placement.in_time()
     if not placement.is_done():
         placement.search()

@@ -50,7 +50,8 @@ cdef class Code:
     cdef int build_calls(self) except -1
     cdef int build_call(self, Call* call, int32_t value) except -1
     cdef int place_and_emit(self, Steps steps, const int32_t[::1] taken,
-                            const int64_t[::1] workspace, bint given) except -1
+                            const int64_t[::1] workspace, bint given,
+                            int64_t effort) except -1
     cdef int emit(self, Steps steps, int64_t[::1] buffer_of, int64_t[::1] scratch,
                   int64_t[::1] freed, int64_t[::1] offset, int64_t[::1] nbytes,
                   int32_t[::1] base) except -1

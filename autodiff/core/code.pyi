@@ -17,4 +17,5 @@ class Code:
         taken: NDArray[np.int32],
         workspace: NDArray[np.int64],
         given: bool = False,
+        effort: int = 1,
     ) -> None: ...

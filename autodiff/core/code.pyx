@@ -99,6 +99,7 @@ cdef class Code:
 
     `taken[t]` is the region whose bytes the compute at step t takes over, or -1. With `given`,
     every result has a base of its own, an array of the caller's whose bytes are not the program's.
+    `effort` goes to the packing, see `place`.
     """
 
     def __dealloc__(self):
@@ -116,9 +117,9 @@ cdef class Code:
         PyMem_Free(self.operands)
 
     def __init__(self, Regions regions, Steps steps, const int32_t[::1] taken,
-                 const int64_t[::1] workspace, bint given=False):
+                 const int64_t[::1] workspace, bint given=False, int64_t effort=1):
         self.regions = regions
-        self.place_and_emit(steps, taken, workspace, given)
+        self.place_and_emit(steps, taken, workspace, given, effort)
 
     cdef int build_calls(self) except -1:
         """One call for each region: kernel, inner loop, layouts, parameters."""
@@ -188,7 +189,8 @@ cdef class Code:
         return 0
 
     cdef int place_and_emit(self, Steps steps, const int32_t[::1] taken,
-                            const int64_t[::1] workspace, bint given) except -1:
+                            const int64_t[::1] workspace, bint given,
+                            int64_t effort) except -1:
         """Give every buffer of the plan an address and write the instructions.
 
         Large results share the block, others have memory of their own: all those that are given.
@@ -217,7 +219,7 @@ cdef class Code:
         offset = np.zeros(sizes.size, np.int64)
         chosen = np.flatnonzero(base < FIRST)
         offset[chosen], base[chosen], self.arena_bytes, self.block_bytes = place(
-            sizes[chosen], birth[chosen], death[chosen], result[chosen])
+            sizes[chosen], birth[chosen], death[chosen], result[chosen], effort)
         self.results = [(int(base[b]), int(offset[b]), layout, dtype)
                         for b, layout, dtype in outputs]
         self.kept_bytes = (offset + sizes)[result].max(initial=0)

@@ -28,6 +28,7 @@ class Executable:
         workspace: NDArray[np.int64],
         given: bool = False,
         record: Record | None = None,
+        effort: int = 1,
     ) -> None: ...
     record: Record
     @property

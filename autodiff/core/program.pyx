@@ -124,14 +124,15 @@ cdef class Executable:
         PyMem_Free(self.outputs)
 
     def __init__(self, Regions regions, Steps steps, const int32_t[::1] taken,
-                 const int64_t[::1] workspace, bint given=False, Record record=None):
+                 const int64_t[::1] workspace, bint given=False, Record record=None,
+                 int64_t effort=1):
         cdef int32_t node
         self.regions = regions
         self.record = Record() if record is None else record
         self.captured_bytes = regions.captured_bytes
         self.dtypes = [type_dtypes[regions.graph.nodes[node].dtype] for node in regions.arguments]
         self.shapes = [<tuple> regions.graph.nodes[node].shape for node in regions.arguments]
-        self.code = Code(regions, steps, taken, workspace, given)
+        self.code = Code(regions, steps, taken, workspace, given, effort)
         self.arena_bytes = self.code.arena_bytes
         self.block_bytes = self.code.block_bytes
         self.small_bytes = self.code.small_bytes
