@@ -24,6 +24,7 @@ HOT = {
     "core/gradients": ["mark"],
     "core/program": ["execute"],
     "core/steps": ["reverse"],
+    "core/threads": ["parallel"],
     "planning/anneal": ["evict", "move", "recompute", "relocate", "run", "take_out"],
     "planning/greedy": ["choose", "compute", "ensure", "next_use", "price", "walk"],
     "planning/lifetimes": ["last_use", "walk_back"],
