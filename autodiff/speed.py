@@ -34,7 +34,7 @@ def estimate_seconds(plan):
     product, other = seconds_per_cost()
     problem, evaluations = plan.problem, plan.schedule.evaluations
     is_product = np.array(
-        [plan.operation(region) == "matmul" for region in range(len(problem))], bool)
+        [plan.operation(region).startswith("matmul") for region in range(len(problem))], bool)
     scale = np.where(is_product, product, other)
     return float((problem.cost * evaluations * scale).sum())
 

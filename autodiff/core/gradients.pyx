@@ -127,17 +127,17 @@ cdef class Sweep:
         return 0
 
     cdef Variable add(self, Variable total, Variable g):
-        """total + g: in the place of the total where one of them is only a part among zeros.
+        """total + g: in the place of the total where one is a product, or a part among zeros.
 
         So n gradients of n rows cost n rows, not n arrays. What is outside the part is not touched,
         where adding zero would make -0 a +0.
         """
-        cdef Operation op = <Operation> operations[self.graph.nodes[g.index].op]
-        if op.add_to is not None:
-            return <Variable> op.add_to(g, total)
-        op = <Operation> operations[self.graph.nodes[total.index].op]
-        if op.add_to is not None:
-            return <Variable> op.add_to(total, g)
+        cdef Variable one, other
+        for one, other in ((g, total), (total, g)):
+            add_to = (<Operation> operations[self.graph.nodes[one.index].op]).add_to
+            found = None if add_to is None else add_to(one, other)
+            if found is not None:
+                return <Variable> found
         return <Variable> functions["add"](total, g)
 
     cdef int stand_at(self, int32_t v) except -1:

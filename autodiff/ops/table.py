@@ -123,7 +123,8 @@ class Structural(Operation):
         Positions of inputs over which the kernel can write its result, where they die: buffers of
         the result's layout, in which no other operand lies.
     add_to : callable (y, total) -> Variable, or None
-        total + y without making y first: what gradients add up where y is mostly zeros.
+        total + y without making y first: what gradients add up where y is mostly zeros, or a
+        product. It may return None: then y is added.
     doc : str
         One line: the formula and its conventions.
     """
