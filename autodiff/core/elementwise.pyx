@@ -21,6 +21,9 @@ cdef enum:
     WEAK_FLOAT = 34
     ARRAY = 64                    # not a Variable: to be captured
 
+# Rounded as IEEE asks by whoever computes them: what they make of literals is a literal.
+cdef frozenset exact = frozenset([
+    np.add, np.subtract, np.multiply, np.divide, np.negative, np.square, np.sqrt, np.absolute])
 cdef dict weak_types = {WEAK_BOOL: np.dtype(bool), WEAK_INT: int, WEAK_FLOAT: float}
 cdef Operation cast_operation = None
 
@@ -59,7 +62,22 @@ cdef int32_t cast(Graph graph, int32_t index, int dtype) except -1:
     if graph.nodes[index].dtype == dtype and not graph.nodes[index].flags & FLAG_WEAK:
         return index
     inputs[0] = index
+    if (<tuple> graph.nodes[index].shape) == () and type_dtypes[dtype].kind == "f":
+        payload = graph.payloads.get(index) if graph.nodes[index].n_inputs == 0 else None
+        if payload is not None:
+            with np.errstate(all="ignore"):
+                return graph.literal(payload[()], dtype)
     return graph.append(cast_operation, 1, inputs, <tuple> graph.nodes[index].shape, dtype, 0, 0)
+
+
+cdef object fold(Graph graph, object ufunc, int n, const int32_t* inputs):
+    """The number a ufunc makes of literals; None where an input is none."""
+    cdef int j
+    for j in range(n):
+        if graph.nodes[inputs[j]].n_inputs or inputs[j] not in graph.payloads:
+            return None
+    with np.errstate(all="ignore"):
+        return ufunc(*[graph.payloads[inputs[j]] for j in range(n)])
 
 
 cdef class Elementwise(Operation):
@@ -166,6 +184,10 @@ cdef class Elementwise(Operation):
                                        for k in range(n)])
                 raise ShapeError(
                     f"{self.name}: shapes {shapes} cannot be broadcast together{graph.here()}")
+        if not shape and self.ufunc in exact:
+            folded = fold(graph, self.ufunc, n, inputs)
+            if folded is not None:
+                return graph.handle(graph.literal(folded, resolved[n]))
         return graph.handle(graph.append(self, n, inputs, shape, resolved[n], 0, out_flags))
 
     cdef object compute(self, list args):

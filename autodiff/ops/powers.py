@@ -9,11 +9,12 @@ import math
 
 import numpy as np
 
-from autodiff.core.variable import Variable, set_operator
+from autodiff.core.variable import Variable, constant, set_operator
 from autodiff.errors import ArgumentError
 from autodiff.ops.arithmetic import divide
 from autodiff.ops.comparisons import logical_and
 from autodiff.ops.functions import log
+from autodiff.ops.movement import broadcast_to
 from autodiff.ops.selection import where
 from autodiff.ops.table import Elementwise, common, literal
 
@@ -53,7 +54,9 @@ def _dtype(value):
 
 
 def _simpler(a, b):
-    """NumPy's fast paths for literal exponents, and the row for integers."""
+    """NumPy's fast paths for literal exponents, whose bits they are, and the row for integers."""
+    if isinstance(b, np.floating) and isinstance(a, Variable) and a.dtype == b.dtype:
+        b = float(b)
     if isinstance(a, Variable) and type(b) in (int, float):
         kind = a.dtype.kind
         if b == 2 and (kind == "f" or kind in "iu" and type(b) is int):
@@ -65,6 +68,8 @@ def _simpler(a, b):
                 return sqrt(a)
             if b == -1:
                 return divide(1, a)
+            if b == 0 and not a.weak:
+                return broadcast_to(constant(a.graph, a.dtype.type(1)), a.shape)
             return None
     if common(_dtype(a), _dtype(b)).kind in "biu":
         return power_integer(a, b)
