@@ -8,7 +8,7 @@ cdef enum Place:
     APART = 0                     # has bytes of its own
     INSIDE = 1                    # is computed inside each region that reads it
 
-cdef int8_t* fuse(Graph graph, const int8_t* needed, const int8_t* apart,
+cdef int8_t* fuse(Graph graph, const int32_t* sources, const int8_t* needed, const int8_t* apart,
                   int32_t last) except NULL
 cdef int sum_kind(tuple shape, tuple axes, int64_t* extents) except -1
 cdef bint is_sum(Graph graph, Node* node) except -1

@@ -33,6 +33,11 @@ cdef enum Kind:
     SUMS = 2                      # a sum or mean that a pass can end with
 
 
+cdef struct Part:                 # of the graph, that the program computes
+    const int8_t* needed          # by node: whether it is computed; inputs are not
+    const int32_t* sources        # by edge: the node read, simplified
+
+
 cdef struct Reader:
     int32_t first, second         # the regions (by their node) that read the value, or -1
     int8_t apart                  # something reads its bytes
@@ -126,13 +131,15 @@ cdef bint is_sum(Graph graph, Node* node) except -1:
     return sum_kind(<tuple> x.shape, <tuple> graph.attrs[node.attrs][0], extents) != 0
 
 
-cdef int8_t* fuse(Graph graph, const int8_t* needed, const int8_t* apart,
+cdef int8_t* fuse(Graph graph, const int32_t* sources, const int8_t* needed, const int8_t* apart,
                   int32_t last) except NULL:
     """The Place of every node up to `last`; `needed` nodes are computed, `apart` ones have bytes.
+    `sources` are what the edges of the graph read after simplification.
 
     Inputs of the program are not needed, and apart. The result belongs to the caller
     (PyMem_Free).
     """
+    cdef Part part = Part(needed, sources)
     cdef int8_t* place = <int8_t*> PyMem_Calloc(last + 1, 1)
     cdef Reader* readers = <Reader*> PyMem_Calloc(last + 1, sizeof(Reader))
     cdef Inside* inside = <Inside*> PyMem_Calloc(last + 1, sizeof(Inside))
@@ -158,23 +165,23 @@ cdef int8_t* fuse(Graph graph, const int8_t* needed, const int8_t* apart,
             kinds[v] = kind
             x = &readers[v]
             if (kind == MAPS and not apart[v] and not x.apart and x.first >= 0
-                    and (may_join(graph, v, &inside[x.first], x.first, needed)
-                         if x.second < 0 else may_repeat(graph, v, x, cost, needed))):
+                    and (may_join(graph, v, &inside[x.first], x.first, &part)
+                         if x.second < 0 else may_repeat(graph, v, x, cost, &part))):
                 place[v] = INSIDE
-                join(graph, v, &inside[x.first], needed)
+                join(graph, v, &inside[x.first], &part)
                 if x.second >= 0:
-                    join(graph, v, &inside[x.second], needed)
+                    join(graph, v, &inside[x.second], &part)
                     x.twice += cost
             else:
                 for u in (x.first, x.second):
-                    if u >= 0 and buffer_of(graph, v, u, needed) >= 0:
+                    if u >= 0 and buffer_of(graph, v, u, &part) >= 0:
                         inside[u].waits = True
                 x.first, x.second, x.twice = -1, -1, 0
                 if kind != OPAQUE:
                     x.first = v
-                    inside[v].n_read = buffers_read(graph, v, needed, inside[v].read)
+                    inside[v].n_read = buffers_read(graph, v, &part, inside[v].read)
             for j in range(node.n_inputs):
-                u = graph.sources[node.first_edge + j]
+                u = sources[node.first_edge + j]
                 read(graph, &readers[u], x, u, kinds)
         return place
     except BaseException:
@@ -216,16 +223,16 @@ cdef int read(Graph graph, Reader* source, const Reader* x, int32_t u,
     return 0
 
 
-cdef int32_t buffer_of(Graph graph, int32_t u, int32_t v, const int8_t* needed) except -2:
+cdef int32_t buffer_of(Graph graph, int32_t u, int32_t v, const Part* part) except -2:
     """The node whose bytes `u` has, where it is computed and no smaller than `v`; else -1."""
     cdef Operation op
     cdef int32_t root = u
-    while needed[root] and graph.nodes[root].n_inputs:
+    while part.needed[root] and graph.nodes[root].n_inputs:
         op = <Operation> operations[graph.nodes[root].op]
         if not op.views and op.name != "argument":
             break
-        root = graph.sources[graph.nodes[root].first_edge]
-    if not needed[root] or not graph.nodes[root].n_inputs:
+        root = part.sources[graph.nodes[root].first_edge]
+    if not part.needed[root] or not graph.nodes[root].n_inputs:
         return -1
     if (graph.nodes[root].shape != graph.nodes[v].shape
             and size_of(<tuple> graph.nodes[root].shape) < size_of(<tuple> graph.nodes[v].shape)):
@@ -237,13 +244,13 @@ cdef bint same_call(Graph graph, int32_t v, int32_t root):
     return not graph.calls or graph.calls.get(v, 0) == graph.calls.get(root, 0)
 
 
-cdef int buffers_read(Graph graph, int32_t v, const int8_t* needed, int32_t* found) except -1:
+cdef int buffers_read(Graph graph, int32_t v, const Part* part, int32_t* found) except -1:
     """Write to `found` the different buffers of at least the size of `v` it reads; how many."""
     cdef Node* node = &graph.nodes[v]
     cdef int32_t j, k, u
     cdef int n = 0
     for j in range(node.n_inputs):                # at most three
-        u = buffer_of(graph, graph.sources[node.first_edge + j], v, needed)
+        u = buffer_of(graph, part.sources[node.first_edge + j], v, part)
         for k in range(n):
             if found[k] == u:
                 break
@@ -254,10 +261,10 @@ cdef int buffers_read(Graph graph, int32_t v, const int8_t* needed, int32_t* fou
     return n
 
 
-cdef int read_after(Graph graph, int32_t v, const Inside* region, const int8_t* needed,
+cdef int read_after(Graph graph, int32_t v, const Inside* region, const Part* part,
                     int32_t* found) except -1:
     """Write to `found` the buffers a region reads once `v` is computed in it; how many."""
-    cdef int n = buffers_read(graph, v, needed, found), j, k
+    cdef int n = buffers_read(graph, v, part, found), j, k
     for k in range(region.n_read):
         if region.read[k] == v:
             continue
@@ -271,21 +278,21 @@ cdef int read_after(Graph graph, int32_t v, const Inside* region, const int8_t* 
 
 
 cdef bint may_join(Graph graph, int32_t v, const Inside* region, int32_t root,
-                   const int8_t* needed):
+                   const Part* part):
     """Whether `v`, which one region reads, is computed in it."""
     cdef int32_t found[3 + MOST]
-    cdef int n = read_after(graph, v, region, needed, found)
+    cdef int n = read_after(graph, v, region, part, found)
     if n > max(region.n_read, MOST_IN_SWEEP if graph.nodes[root].level else MOST):
         return False
     if region.length >= LONGEST or not same_call(graph, v, root):
         return False
-    return not region.waits or buffers_read(graph, v, needed, found) <= 1
+    return not region.waits or buffers_read(graph, v, part, found) <= 1
 
 
-cdef int join(Graph graph, int32_t v, Inside* region, const int8_t* needed) except -1:
+cdef int join(Graph graph, int32_t v, Inside* region, const Part* part) except -1:
     """Compute `v` in a region: it reads what `v` reads."""
     cdef int32_t found[3 + MOST]
-    cdef int n = min(read_after(graph, v, region, needed, found), <int> MOST), k
+    cdef int n = min(read_after(graph, v, region, part, found), <int> MOST), k
     for k in range(n):
         region.read[k] = found[k]
     region.n_read = n
@@ -293,12 +300,12 @@ cdef int join(Graph graph, int32_t v, Inside* region, const int8_t* needed) exce
     return 0
 
 
-cdef bint may_repeat(Graph graph, int32_t v, const Reader* x, int cost, const int8_t* needed):
+cdef bint may_repeat(Graph graph, int32_t v, const Reader* x, int cost, const Part* part):
     """Whether `v`, which two regions read, is computed in both."""
     cdef Node* node = &graph.nodes[v]
     cdef int32_t found[3]
     cdef int twice = x.twice + cost
-    cdef int n = buffers_read(graph, v, needed, found)
+    cdef int n = buffers_read(graph, v, part, found)
     if twice > CHEAP and (twice > DEAR or n or size_of(<tuple> node.shape) < LARGE):
         return False
     if not same_call(graph, v, x.first) or not same_call(graph, v, x.second):

@@ -8,6 +8,7 @@ from .elementwise cimport Elementwise
 from .graph cimport Graph, Node, resize
 from .operations cimport Operation, operations
 from .operations import operation
+from .simplify cimport which_number
 from .variable cimport Variable
 
 cdef enum:
@@ -104,10 +105,11 @@ def signature(list inputs, list outputs):
     """A key that is equal for programs that compute the same, and their constant nodes in order.
 
     It holds operations, wiring, levels, shapes, dtypes and attributes; captured arrays and
-    literals are left out, so that a learning rate does not make another program; marks are part of
-    it, for they change what is stored. Of operations
-    that can fail while running it holds the user's line, which the error will name; codes are
-    known by their address, and a program keeps its graph and so its codes alive.
+    literals are left out, so that a learning rate does not make another program, but for the
+    literals that simplification has rules for; marks are part of it, for they change what is
+    stored. Of operations that can fail while running it holds the user's line, which the error
+    will name; codes are known by their address, and a program keeps its graph and so its codes
+    alive.
     """
     cdef Graph graph = (<Variable> outputs[0]).graph
     cdef int32_t last = 0
@@ -131,7 +133,7 @@ def signature(list inputs, list outputs):
     try:
         resize(<void**> &local, (last + 1) * sizeof(int32_t))
         leaves = needed_leaves(graph, outputs, marks, lowest, last)
-        make_room(&stream, <int32_t> (4 * (len(inputs) + len(leaves)) + len(outputs) + 1))
+        make_room(&stream, <int32_t> (4 * len(inputs) + 5 * len(leaves) + len(outputs) + 1))
         for x in inputs:
             v = (<Variable> x).index
             node = &graph.nodes[v]
@@ -146,6 +148,7 @@ def signature(list inputs, list outputs):
             if operations[node.op] is _constant:
                 constants.append(v)
             put(&stream, -2)
+            put(&stream, which_number(graph, v))
             put(&stream, node.dtype)
             put(&stream, node.level)
             put(&stream, number_of(shapes, <object> node.shape))

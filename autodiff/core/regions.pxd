@@ -39,6 +39,7 @@ cdef class Regions:
     cdef readonly Graph graph
     cdef Value* values
     cdef int32_t n_values, value_room
+    cdef int32_t* sources         # while lowering, by edge: the node read, simplified
     cdef int32_t* inputs          # value ids read by the values, in rows
     cdef int32_t n_inputs, input_room
     cdef Inner* inners

@@ -11,6 +11,7 @@ import numpy as np
 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Realloc
 from libc.stdint cimport int8_t, int32_t, int64_t
+from libc.string cimport memcpy
 
 from ..errors import GraphError
 
@@ -18,6 +19,7 @@ from .elementwise cimport Elementwise
 from .fuse cimport INSIDE, fuse, is_sum, sum_kind
 from .graph cimport Graph, Node
 from .operations cimport Operation, operations, type_dtypes
+from .simplify cimport simplify
 from .variable cimport Variable
 from .kernels cimport blas_reads
 
@@ -75,8 +77,9 @@ cdef class Regions:
 
     def __init__(self, Graph graph, list outputs, list inputs, tuple strides=None, fused=True):
         cdef Variable x
-        cdef int32_t v, value, j, last
+        cdef int32_t v, value, j, last, n_edges
         cdef int32_t* value_of = NULL
+        cdef int32_t* same = NULL
         cdef int8_t* needed = NULL
         cdef int8_t* place = NULL
         self.graph = graph
@@ -85,29 +88,40 @@ cdef class Regions:
         last = max([(<Variable> y).index for y in outputs + inputs])
         needed = <int8_t*> PyMem_Calloc(last + 1, 1)
         value_of = <int32_t*> PyMem_Calloc(last + 1, sizeof(int32_t))
+        same = <int32_t*> PyMem_Calloc(last + 1, sizeof(int32_t))
+        n_edges = graph.nodes[last].first_edge + graph.nodes[last].n_inputs
+        self.sources = <int32_t*> PyMem_Calloc(n_edges + 1, sizeof(int32_t))
         try:
-            if needed == NULL or value_of == NULL:
+            if needed == NULL or value_of == NULL or same == NULL or self.sources == NULL:
                 raise MemoryError("no memory for the regions of a program")
             self.trace_back(outputs, inputs, needed, last)
+            for v in range(last + 1):
+                same[v] = v
+            memcpy(self.sources, graph.sources, n_edges * sizeof(int32_t))
+            if fused:
+                simplify(graph, outputs, needed, same, self.sources, last)
             for j, x in enumerate(inputs):
                 if value_of[x.index]:
                     raise GraphError(f"{x!r} is given twice as an input of a program")
                 value = self.add_argument(x, None if strides is None else strides[j])
                 value_of[x.index] = value + 1
-            place = self.places(outputs, needed, last, fused)
+            place = self.places([same[(<Variable> x).index] for x in outputs], needed, last, fused)
             for v in range(last + 1):
                 if needed[v] and place[v] != INSIDE:
                     value_of[v] = self.lower(v, value_of, place) + 1
             for x in outputs:
-                self.outputs.append(self.own_buffer(value_of[x.index] - 1))
+                self.outputs.append(self.own_buffer(value_of[same[x.index]] - 1))
         finally:
             PyMem_Free(needed)
             PyMem_Free(value_of)
+            PyMem_Free(same)
             PyMem_Free(place)
+            PyMem_Free(self.sources)
+            self.sources = NULL
 
     cdef int8_t* places(self, list outputs, const int8_t* needed, int32_t last,
                         bint fused) except NULL:
-        """The Place of every node: outputs and marked values have bytes of their own."""
+        """The Place of every node: outputs (nodes) and marked values have bytes of their own."""
         cdef int8_t* apart = <int8_t*> PyMem_Calloc(last + 1, 1)
         cdef int32_t v
         if apart == NULL:
@@ -115,12 +129,12 @@ cdef class Regions:
         if not fused:
             return apart
         try:
-            for x in outputs:
-                apart[(<Variable> x).index] = True
+            for v in outputs:
+                apart[v] = True
             for v in self.graph.saved:
                 if v <= last:
                     apart[v] = True
-            return fuse(self.graph, needed, apart, last)
+            return fuse(self.graph, self.sources, needed, apart, last)
         finally:
             PyMem_Free(apart)
 
@@ -252,9 +266,9 @@ cdef class Regions:
                 f"the outputs depend on {self.graph.handle(v)!r}, which is not among the inputs "
                 "of the program")
         if op.name == "argument":
-            return value_of[self.graph.sources[node.first_edge]] - 1
+            return value_of[self.sources[node.first_edge]] - 1
         if op.views:
-            return self.view(v, op, value_of[self.graph.sources[node.first_edge]] - 1)
+            return self.view(v, op, value_of[self.sources[node.first_edge]] - 1)
         if isinstance(op, Elementwise) or (
                 op.name in ("sum", "mean") and is_sum(self.graph, node)):
             return self.compute_pass(v, value_of, place)
@@ -264,7 +278,7 @@ cdef class Regions:
                 raise MemoryError("no memory for the regions of a program")
         try:
             for j in range(node.n_inputs):
-                value = value_of[self.graph.sources[node.first_edge + j]] - 1
+                value = value_of[self.sources[node.first_edge + j]] - 1
                 room[j] = self.readable(op, j, value)
             return self.compute(v, node.op, node.dtype, node.n_inputs, room, shape)
         finally:
@@ -310,7 +324,7 @@ cdef class Regions:
         cdef int32_t found[1 + 3 * 32]
         cdef bint sums = not isinstance(<Operation> operations[node.op], Elementwise)
         if sums:
-            root = graph.sources[node.first_edge]
+            root = self.sources[node.first_edge]
         if not sums or place[root] == INSIDE:
             self.take_in(root, place, inside)
         inside.sort()
@@ -324,7 +338,7 @@ cdef class Regions:
             node = &graph.nodes[w]
             inner = &self.inners[first + n_inners]
             for j in range(node.n_inputs):
-                u = graph.sources[node.first_edge + j]
+                u = self.sources[node.first_edge + j]
                 if u not in register_of:
                     register_of[u] = self.source_of(value_of[u] - 1, sources)
                 inner.inputs[j] = register_of[u]
@@ -356,7 +370,7 @@ cdef class Regions:
             found.append(v)
             node = &self.graph.nodes[v]
             for j in range(node.n_inputs):
-                u = self.graph.sources[node.first_edge + j]
+                u = self.sources[node.first_edge + j]
                 if place[u] == INSIDE and u not in met:
                     met.add(u)
                     pending.append(u)

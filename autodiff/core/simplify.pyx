@@ -1,0 +1,331 @@
+"""Simplification that changes no bit: which values of a program equal an earlier one.
+
+A rule is a row of `RULES`: an operation, and when its result is, bit for bit, a value that exists
+already. So x*1 is x, but x + 0 is not (-0 + 0 is +0) and x*0 is not (of infinity it is NaN).
+What nothing reads after that is dead and is not computed. Signalling NaNs, which no operation
+makes, are outside the promise: x*1 would make them quiet.
+
+The pass runs when a program is built, before any policy is known, over the nodes its outputs
+need. An input of the program is opaque, for its value is given and not computed.
+"""
+
+from sys import byteorder
+
+import numpy as np
+
+cimport cython
+from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Realloc
+from libc.math cimport signbit
+from libc.stdint cimport int8_t, int32_t
+from libc.string cimport memcpy
+
+from .graph cimport Graph, Node
+from .operations cimport Operation, operations, type_dtypes
+from .operations import operation
+from .parts import along, cancels, piece
+from .variable cimport Variable
+
+cdef enum Kind:
+    NEUTRAL                       # the operand at `at` is the number: the result is the other one
+    UNDONE                        # f(f(x)) = x
+    SETTLED                       # f(f(x)) = f(x)
+    BOTH_SAME                     # the operands at `at` and after it are one value
+    RESHAPED_BACK                 # through reshapes to the shape that x had
+    PERMUTED_BACK                 # two permutations of axes that cancel
+    SAME_SHAPE                    # nothing is repeated
+    CONVERTED_BACK                # to the dtype it has; or widened exactly, and back
+    CUT_AGAIN                     # a slice that is one of the arrays joined, or the one embedded
+    JOINED_AGAIN                  # all slices of x along one axis, in their order
+    ALIAS                         # what a transform calls its argument
+
+cdef enum Number:
+    OTHER                         # no literal, or one without a rule
+    ZERO                          # 0, and +0.0 of a float
+    MINUS_ZERO
+    ONE
+
+cdef enum:
+    FLOATS = 1
+    INTEGERS = 2
+    ANY = 7
+
+# What is equal, the operation it is the result of, when, `at`, the number, the dtypes.
+RULES = (
+    ("x * 1", "multiply", NEUTRAL, 1, ONE, FLOATS | INTEGERS),
+    ("1 * x", "multiply", NEUTRAL, 0, ONE, FLOATS | INTEGERS),
+    ("x / 1", "divide", NEUTRAL, 1, ONE, FLOATS),
+    ("x // 1 of integers", "floor_divide", NEUTRAL, 1, ONE, INTEGERS),
+    ("x ** 1 of integers", "power_integer", NEUTRAL, 1, ONE, INTEGERS),
+    ("x - 0", "subtract", NEUTRAL, 1, ZERO, FLOATS | INTEGERS),
+    ("x + -0.0", "add", NEUTRAL, 1, MINUS_ZERO, FLOATS),
+    ("-0.0 + x", "add", NEUTRAL, 0, MINUS_ZERO, FLOATS),
+    ("x + 0 of integers", "add", NEUTRAL, 1, ZERO, INTEGERS),
+    ("0 + x of integers", "add", NEUTRAL, 0, ZERO, INTEGERS),
+    ("-(-x)", "negative", UNDONE, 0, OTHER, ANY),
+    ("not not x", "logical_not", UNDONE, 0, OTHER, ANY),
+    ("abs(abs(x))", "abs", SETTLED, 0, OTHER, ANY),
+    ("sign(sign(x))", "sign", SETTLED, 0, OTHER, ANY),
+    ("floor(floor(x))", "floor", SETTLED, 0, OTHER, ANY),
+    ("relu(relu(x))", "relu", SETTLED, 0, OTHER, ANY),
+    ("where(c, x, x)", "where", BOTH_SAME, 1, OTHER, ANY),
+    ("maximum(x, x)", "maximum", BOTH_SAME, 0, OTHER, ANY),
+    ("minimum(x, x)", "minimum", BOTH_SAME, 0, OTHER, ANY),
+    ("x and x", "logical_and", BOTH_SAME, 0, OTHER, ANY),
+    ("x or x", "logical_or", BOTH_SAME, 0, OTHER, ANY),
+    ("reshape back", "reshape", RESHAPED_BACK, 0, OTHER, ANY),
+    ("transpose back", "transpose", PERMUTED_BACK, 0, OTHER, ANY),
+    ("broadcast to its shape", "broadcast_to", SAME_SHAPE, 0, OTHER, ANY),
+    ("convert back", "astype", CONVERTED_BACK, 0, OTHER, ANY),
+    ("convert back to integers", "astype_integer", CONVERTED_BACK, 0, OTHER, ANY),
+    ("convert back to booleans", "astype_boolean", CONVERTED_BACK, 0, OTHER, ANY),
+    ("slice of a join or an embedding", "slice", CUT_AGAIN, 0, OTHER, ANY),
+    ("join of all slices", "concatenate", JOINED_AGAIN, 0, OTHER, ANY),
+    ("argument", "argument", ALIAS, 0, OTHER, ANY),
+)
+
+
+cdef struct Rule:
+    int kind, at, number, dtypes
+    int next                      # the next rule of the same operation, or -1
+
+
+cdef Rule* rules = NULL           # by row of RULES
+cdef int* first_rule = NULL       # by operation: its first rule, or -1
+cdef int8_t* carries = NULL       # by operation: the result of a literal has its number
+cdef Py_ssize_t n_known = 0       # operations the tables above are made for
+cdef int embed_index = -1
+cdef int8_t dtype_bit[32]
+cdef int8_t exact[32][32]         # from, to: whether each value has its own
+
+for _i, _a in enumerate(type_dtypes):
+    dtype_bit[_i] = 0 if _a is None else {"f": FLOATS, "b": 4}.get(_a.kind, INTEGERS)
+    for _j, _b in enumerate(type_dtypes):
+        # NumPy calls int64 -> float64 safe, which rounds
+        exact[_i][_j] = (_a is not None and _b is not None and np.can_cast(_a, _b)
+                         and not (_a.kind in "iu" and _a.itemsize == 8 and _b.kind == "f"))
+
+
+cdef void* renew(void* old, size_t nbytes) except NULL:
+    cdef void* new = PyMem_Realloc(old, nbytes)
+    if new == NULL:
+        raise MemoryError("no memory for the rules of simplification")
+    return new
+
+
+cdef int know_operations() except -1:
+    """Make the tables by operation, again where operations were added."""
+    global rules, first_rule, carries, n_known, embed_index
+    cdef Py_ssize_t k, n = len(operations)
+    cdef Operation op
+    rules = <Rule*> renew(rules, len(RULES) * sizeof(Rule))
+    first_rule = <int*> renew(first_rule, n * sizeof(int))
+    carries = <int8_t*> renew(carries, n)
+    for k in range(n):
+        op = <Operation> operations[k]
+        first_rule[k] = -1
+        carries[k] = op.views or op.name == "astype" or op.name == "argument"
+    for k in range(len(RULES) - 1, -1, -1):
+        _, name, rules[k].kind, rules[k].at, rules[k].number, rules[k].dtypes = RULES[k]
+        op = operation(name)
+        rules[k].next = first_rule[op.index]
+        first_rule[op.index] = <int> k
+    embed_index = operation("embed").index
+    n_known = n
+    return 0
+
+
+cdef int which_number(Graph graph, int32_t v) except -1:
+    """The Number of a 0-d literal; OTHER for any other node."""
+    cdef Node* node = &graph.nodes[v]
+    cdef float single
+    cdef double number
+    if node.n_inputs or not node.attrs or (<tuple> node.shape):
+        return OTHER
+    data = (<tuple> graph.attrs[node.attrs])[0]
+    if type(data) is not bytes:   # an array
+        return OTHER
+    if dtype_bit[node.dtype] != FLOATS:
+        value = int.from_bytes(data, byteorder)
+        return ONE if value == 1 else OTHER if value else ZERO
+    if len(<bytes> data) == sizeof(float):
+        memcpy(&single, <const char*> <bytes> data, sizeof(float))
+        number = single
+    else:
+        memcpy(&number, <const char*> <bytes> data, sizeof(double))
+    if number == 0:
+        return MINUS_ZERO if signbit(number) else ZERO
+    return ONE if number == 1 else OTHER
+
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class Simplifier:
+    """What the rules look at: the graph up to the node they are asked about."""
+
+    cdef Graph graph
+    cdef const int8_t* needed     # what is computed here; inputs of the program are not
+    cdef int32_t* same            # by node: the earliest node that has its value
+    cdef const int32_t* sources   # by edge: likewise, of the node read
+    cdef int8_t* numbers          # by node: its Number, where all its elements have one
+
+    def __dealloc__(self):
+        PyMem_Free(self.numbers)
+
+    cdef inline int32_t operand(self, int32_t v, int32_t j) noexcept:
+        return self.sources[self.graph.nodes[v].first_edge + j]
+
+    cdef inline int kind_of(self, int32_t v) noexcept:
+        """The kind of the first rule for what computes `v`; -1 for none, or an opaque value."""
+        cdef int k = first_rule[self.graph.nodes[v].op]
+        return rules[k].kind if k >= 0 and self.needed[v] else -1
+
+    cdef tuple attrs(self, int32_t v):
+        return <tuple> self.graph.attrs[self.graph.nodes[v].attrs]
+
+    cdef int visit(self, int32_t v) except -1:
+        """Find the node that `v` is the same as, and its number."""
+        cdef Node* node = &self.graph.nodes[v]
+        cdef int k = first_rule[node.op]
+        cdef int32_t found
+        if node.n_inputs == 0:
+            self.numbers[v] = which_number(self.graph, v)
+            return 0
+        if carries[node.op]:
+            self.numbers[v] = self.numbers[self.operand(v, 0)]
+        while k >= 0:
+            if rules[k].dtypes & dtype_bit[node.dtype]:
+                found = self.match(&rules[k], v, node)
+                if (found >= 0 and self.graph.nodes[found].dtype == node.dtype
+                        and self.graph.nodes[found].shape == node.shape):   # shapes are interned
+                    self.same[v] = found
+                    return 0
+            k = rules[k].next
+        return 0
+
+    cdef int32_t match(self, Rule* rule, int32_t v, Node* node) except -2:
+        """The value that `v` is by this rule, up to its shape and dtype; -1 where it is none."""
+        cdef int32_t u = self.operand(v, 0), x
+        cdef int kind = rule.kind
+        if kind == NEUTRAL:
+            if self.numbers[self.operand(v, rule.at)] == rule.number:
+                return self.operand(v, 1 - rule.at)
+        elif kind == BOTH_SAME:
+            u = self.operand(v, rule.at)
+            return u if self.operand(v, rule.at + 1) == u else -1
+        elif kind == SAME_SHAPE or kind == ALIAS:
+            return u
+        elif kind == UNDONE or kind == SETTLED:
+            if self.needed[u] and self.graph.nodes[u].op == node.op:
+                return u if kind == SETTLED else self.operand(u, 0)
+        elif kind == RESHAPED_BACK:
+            return self.before_reshapes(u, node.shape)
+        elif kind == PERMUTED_BACK:
+            if self.kind_of(u) == PERMUTED_BACK:
+                if cancels(self.attrs(v)[0], self.attrs(u)[0]):
+                    return self.operand(u, 0)
+        elif kind == CONVERTED_BACK:
+            if self.graph.nodes[u].dtype == node.dtype:
+                return u
+            if self.kind_of(u) == CONVERTED_BACK:
+                x = self.operand(u, 0)
+                return x if exact[self.graph.nodes[x].dtype][self.graph.nodes[u].dtype] else -1
+        elif kind == CUT_AGAIN:
+            return self.part_of_join(v, u)
+        elif kind == JOINED_AGAIN:
+            return self.whole_of_slices(v, node)
+        return -1
+
+    cdef int32_t before_reshapes(self, int32_t u, void* shape) noexcept:
+        """`u`, or what it is a few reshapes of, in this shape."""
+        cdef int32_t _
+        for _ in range(8):
+            if self.graph.nodes[u].shape == shape:
+                return u
+            if self.kind_of(u) != RESHAPED_BACK:
+                break
+            u = self.operand(u, 0)
+        return -1
+
+    cdef int32_t part_of_join(self, int32_t v, int32_t u) except -2:
+        """What was joined, or embedded, where the slice `v` of `u` takes it out."""
+        cdef tuple ranges = self.attrs(v)[0], attrs = self.attrs(u)
+        cdef int32_t k
+        if not self.needed[u]:
+            return -1
+        if self.graph.nodes[u].op == embed_index:
+            return self.operand(u, 0) if attrs[1] == ranges else -1
+        if self.kind_of(u) != JOINED_AGAIN:
+            return -1
+        k = piece(ranges, attrs[0], attrs[1], <tuple> self.graph.nodes[u].shape)
+        return -1 if k < 0 else self.before_reshapes(
+            self.operand(u, k), self.graph.nodes[v].shape)
+
+    cdef int32_t whole_of_slices(self, int32_t v, Node* node) except -2:
+        """What is joined from all its slices."""
+        cdef int32_t j, u, x, whole = -1
+        cdef tuple attrs = self.attrs(v)
+        for j in range(node.n_inputs):
+            u = self.operand(v, j)
+            if self.kind_of(u) == RESHAPED_BACK:   # stack gives a row its axis of extent one
+                u = self.operand(u, 0)
+            if self.kind_of(u) != CUT_AGAIN:
+                return -1
+            x = self.operand(u, 0)
+            if (whole >= 0 and x != whole) or self.graph.nodes[x].shape != node.shape:
+                return -1
+            whole = x
+            if along(self.attrs(u)[0], attrs[0], <tuple> node.shape) != (
+                    attrs[1][j], 1, attrs[1][j + 1] - attrs[1][j]):
+                return -1
+        return whole
+
+
+cdef int simplify(Graph graph, list outputs, int8_t* needed, int32_t* same, int32_t* sources,
+                  int32_t last) except -1:
+    """Find which values equal an earlier one, up to node `last`.
+
+    `same` holds for each node itself, and then the earliest node that has its value; `sources`
+    the graph's sources, and then those nodes for them. `needed` marks what is computed for
+    `outputs`; the marks of what is dead after all are taken away. Constants keep theirs: the
+    caller holds them anyway.
+    """
+    cdef Simplifier s = Simplifier()
+    cdef int8_t* read = NULL
+    cdef int32_t v, j
+    cdef Node* node
+    cdef bint marks = len(graph.saved) > 0 or len(graph.calls) > 0
+    if n_known != len(operations):
+        know_operations()
+    s.graph = graph
+    s.needed = needed
+    s.same = same
+    s.sources = sources
+    s.numbers = <int8_t*> PyMem_Calloc(last + 1, 1)
+    read = <int8_t*> PyMem_Calloc(last + 1, 1)
+    try:
+        if s.numbers == NULL or read == NULL:
+            raise MemoryError("no memory to simplify a program")
+        for v in range(last + 1):
+            if needed[v]:
+                node = &graph.nodes[v]
+                for j in range(node.first_edge, node.first_edge + node.n_inputs):
+                    sources[j] = same[sources[j]]
+                if not marks or not is_marked(graph, v):
+                    s.visit(v)
+        for x in outputs:
+            read[same[(<Variable> x).index]] = 1
+        for v in range(last, -1, -1):
+            node = &graph.nodes[v]
+            if needed[v] and (read[v] or node.n_inputs == 0):
+                for j in range(node.first_edge, node.first_edge + node.n_inputs):
+                    read[sources[j]] = 1
+            else:
+                needed[v] = 0
+    finally:
+        PyMem_Free(read)
+    return 0
+
+
+cdef bint is_marked(Graph graph, int32_t v) except -1:
+    """Whether the user named this very node: what is saved or ends a checkpoint stays itself."""
+    return v in graph.saved or graph.calls.get(v, 0) < 0
