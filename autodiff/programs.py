@@ -100,15 +100,17 @@ def fit(problem, policy, captured, allocate):
     """
     target = tried = room = policy.nbytes - captured
     refused = 0
-    least = None        # bytes of the least plan that was allocated
+    least = stuck = None    # bytes of the least plan that was allocated; where none was found
     for _ in range(TIGHTENINGS):
         if target <= refused or tried - refused <= tried // NEAR:
             break
         try:
             schedule = replace(policy, nbytes=target).schedule(problem)
-        except BudgetError:
-            if target == room:
-                raise
+        except BudgetError as error:
+            if target == room and error.known is None:
+                raise impossible(
+                    problem, policy.nbytes, error.bound, error.node, captured) from None
+            stuck = error.node
             refused = target
             target = (refused + tried) // 2
             continue
@@ -129,8 +131,8 @@ def fit(problem, policy, captured, allocate):
         least = min(executable.peak_bytes, least or executable.peak_bytes)
     bound, node = memory_bound(problem)
     if room < bound:
-        raise impossible(problem, room, bound, node)
-    raise not_found(problem, policy.nbytes, bound + captured, least)
+        raise impossible(problem, policy.nbytes, bound, node, captured)
+    raise not_found(problem, policy.nbytes, bound + captured, least, stuck)
 
 
 def spare_schedules(problem, policy):

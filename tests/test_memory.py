@@ -4,7 +4,10 @@ import subprocess
 import sys
 import textwrap
 
+import numpy as np
 import pytest
+
+import autodiff as ad
 
 STATUS = """
 import sys
@@ -115,3 +118,25 @@ def test_ten_thousand_builds_do_not_grow_the_process():
         print(before, status("VmRSS"))
         """)
     assert after - before <= 2**20
+
+
+def test_refusals_count_captured_arrays_and_what_they_call_known_succeeds():
+    scale = np.full((40, 40), 0.5)
+
+    def f(x):
+        h = x
+        for _ in range(6):
+            h = np.tanh(np.sin(h @ scale))
+        return (h * h).sum()
+
+    g, x = ad.value_and_grad(f), np.ones((40, 40))
+    with pytest.raises(ad.BudgetError, match="^impossible: .*captured arrays") as caught:
+        ad.plan(g, x, policy=ad.Budget(1000))
+    assert caught.value.budget == 1000
+    assert caught.value.bound > scale.nbytes
+    tight = ad.Budget(caught.value.bound, time_limit=0.2)
+    with pytest.raises(ad.BudgetError, match="^not found: ") as caught:
+        ad.plan(g, x, policy=tight)
+    known = caught.value.known
+    plan = ad.plan(g, x, policy=ad.Budget(known, time_limit=0.2))
+    assert plan.captured_bytes < plan.peak_bytes <= known

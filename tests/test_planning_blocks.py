@@ -92,6 +92,6 @@ def test_what_narrows_nowhere_is_refused():
     problem = Problem([2] * n, [1] * n, inputs, [n - 1])
     wide = Problem([2] * (n + 9), [1] * (n + 9), [*[[]] * 9, *([u + 9 for u in row] for row in
                    inputs[:-1]), [*range(9), n + 7]], [n + 8])
-    with pytest.raises(PlanError, match="narrows"):
+    with pytest.raises(PlanError, match="at most 3 values cross"):
         solve(wide, solve(wide).peak_bytes - 1, method="blocks")
     assert solve(problem, solve(problem).peak_bytes).overhead == 0

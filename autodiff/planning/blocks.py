@@ -142,7 +142,7 @@ def attempt(incumbents, limits):
     blocks = Blocks(incumbents)
     if len(blocks.cuts) < 2:
         raise PlanError(
-            f"method 'blocks' needs a problem that narrows to {_NARROW[-1]} values somewhere")
+            f"method 'blocks' needs a place that at most {_NARROW[-1]} values cross: it has none")
     order, late = blocks.order(limits)
     if order is None:
         return None

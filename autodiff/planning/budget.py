@@ -83,16 +83,22 @@ def _floor(size, given):
     return math.floor(size)
 
 
-def impossible(problem, budget, bound, node):
-    """Word the refusal of a budget below a proven bound: a BudgetError "impossible: …"."""
+def impossible(problem, budget, bound, node, captured=0):
+    """Word the refusal of a budget below a proven bound: a BudgetError "impossible: …".
+
+    Captured arrays (bytes) are held beside all that the problem knows of; `budget` contains them,
+    `bound` does not.
+    """
     if bound > memory_bound(problem)[0]:
         why = "every order of computes and frees, all of them looked at, takes"
     elif node is None:
         why = "the targets and what is kept, held together at the end, take"
     else:
         why = f"computing {_place(problem, node)} takes"
+    bound += captured
+    beside = f", {captured:,} of them captured arrays" if captured else ""
     return BudgetError(
-        f"impossible: {why} {format_bytes(bound)} ({bound:,} bytes), and the budget is "
+        f"impossible: {why} {format_bytes(bound)} ({bound:,} bytes{beside}), and the budget is "
         f"{format_bytes(budget)} ({budget:,} bytes); no plan holds fewer",
         budget=budget,
         bound=bound,

@@ -223,7 +223,8 @@ def as_policy(policy=None):
     if isinstance(policy, numbers.Integral) and not isinstance(policy, bool):
         return Budget(policy)
     if isinstance(policy, type) and policy in _CLASSES:
-        raise PolicyError(f"{policy.__name__} is a class; write {policy.__name__}()")
+        wants = {Budget: "'64MB'", Save: "names"}.get(policy, "")
+        raise PolicyError(f"{policy.__name__} is a class; write {policy.__name__}({wants})")
     raise PolicyError(
         "a policy is Store(), Recompute(), Checkpoint(every=k), Save(names), Budget(bytes), one of "
         f"{', '.join(map(repr, _BY_NAME))}, or bytes as '64MB', '64MiB' or an int, not {policy!r}"
