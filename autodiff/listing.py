@@ -48,7 +48,7 @@ def listing(graph):
     names = unique_names(head + tail)
     cells = [("name", "type", "level", "operation", "line")]
     cells += [
-        (names[x], _type(x), str(x.level), _operation(x, names), ", ".join(x.lines))
+        (names[x], type_text(x), str(x.level), operation_text(x, names), ", ".join(x.lines))
         for x in head + tail
     ]
     cells = [[_one_line(text) for text in row] for row in cells]
@@ -81,11 +81,12 @@ def _is_literal(x):
     return x.op is CONSTANT and x.shape == ()
 
 
-def _type(x):
+def type_text(x):
+    """`float64[3, 4]`."""
     return f"{x.dtype}{list(x.shape)}"
 
 
-def _operation(x, names):
+def operation_text(x, names):
     """`sum(u1; (0,), False)`: the inputs, then the static parameters."""
     if x.op is CONSTANT or not x.inputs:
         return x.op.name
@@ -123,7 +124,7 @@ def dot(graph):
         if _is_literal(x):
             lines.append(f'  n{x.index} [shape=plaintext, label="{_quoted(x.name)}"];')
             continue
-        label = [x.name, x.op.name if inputs else "", _type(x)]
+        label = [x.name, x.op.name if inputs else "", type_text(x)]
         if x.attrs and inputs:
             label[1] += " " + _one_line(", ".join(repr(value) for value in x.attrs))
         text = "\\n".join(_quoted(part) for part in label if part)

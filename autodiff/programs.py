@@ -9,6 +9,7 @@ from autodiff.core.program import Executable, Record
 from autodiff.core.regions import Regions
 from autodiff.core.variable import Variable
 from autodiff.errors import ArgumentError, BudgetError, GraphError, PolicyError
+from autodiff.explain.code import disassemble
 from autodiff.planning import (
     Budget,
     Checkpoint,
@@ -275,7 +276,7 @@ class Program:
             f"{self.policy!r}, peak {format_bytes(self.peak_bytes)}>")
 
     def __str__(self):
-        return str(self.plan)
+        return disassemble(self.plan)
 
     def __call__(self, *arrays, out=None):
         """Run on arrays in the order of the inputs; return arrays in the order of the outputs.

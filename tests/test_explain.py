@@ -257,3 +257,29 @@ def test_names_cannot_break_the_page(tmp_path):
     page = (tmp_path / "plan.html").read_text()
     assert page.count("</script>") == 1
     assert "<b>" not in page
+
+
+def test_a_program_prints_what_its_regions_compute():
+    with ad.Graph():
+        x = ad.variable("x", (3, 4))
+        h = np.tanh(x * 2 + 1)
+        program = ad.Program([x], [h, (h * h).sum(), x.T])
+    text = str(program).splitlines()
+    assert text[0] == "program of 3 regions, 6 operations"
+    assert "u3  float64[3, 4]  tanh(u2)" in text[1]
+    assert text[2:4] == ["      u1 = multiply(x, 2.0)", "      u2 = add(u1, 1.0)"]
+    assert "sum(u4; (0, 1), False)" in text[4]
+    assert text[5].strip() == "u4 = multiply(u3, u3)"
+    assert "copy(" in text[6]
+    apart = str(ad.Program([x], [h], fuse=False)).splitlines()
+    assert apart[0] == "program of 3 regions, 3 operations" and len(apart) == 4
+
+
+def test_a_long_program_prints_its_ends():
+    x = y = ad.variable("x", 3)
+    for _ in range(200):
+        y = np.sin(y)
+    text = str(ad.Program([x], [y], fuse=False)).splitlines()
+    assert text[0] == "program of 200 regions, 200 operations"
+    assert len(text) == 1 + 80 + 1
+    assert "120 more" in text[41]
