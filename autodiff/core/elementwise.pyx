@@ -184,7 +184,7 @@ cdef class Elementwise(Operation):
                                        for k in range(n)])
                 raise ShapeError(
                     f"{self.name}: shapes {shapes} cannot be broadcast together{graph.here()}")
-        if not shape and self.ufunc in exact:
+        if not shape and graph.nodes[inputs[0]].n_inputs == 0 and self.ufunc in exact:
             folded = fold(graph, self.ufunc, n, inputs)
             if folded is not None:
                 return graph.handle(graph.literal(folded, resolved[n]))
