@@ -27,6 +27,7 @@ class Cache:
         self.size, self.misses, self.recent = size, 0, Recent()
         self._hits = 0
         self._entries = OrderedDict()
+        self._early = OrderedDict()
         self._lock = threading.Lock()
         with _lock:
             _caches.add(self)
@@ -58,9 +59,25 @@ class Cache:
             while len(self._entries) > self.size:
                 self._entries.popitem(last=False)
 
+    def get_early(self, key):
+        """What was put under a key that is known sooner than that of the program, or None."""
+        with self._lock:
+            found = self._early.get(key)
+            if found is not None:
+                self._hits += 1
+                self._early.move_to_end(key)
+            return found
+
+    def put_early(self, key, value):
+        with self._lock:
+            self._early[key] = value
+            while len(self._early) > self.size:
+                self._early.popitem(last=False)
+
     def clear(self):
         with self._lock:
             self._entries.clear()
+            self._early.clear()
             self.recent.clear()
             self._hits = self.misses = 0
 

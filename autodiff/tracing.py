@@ -14,7 +14,7 @@ from autodiff.caches import Cache
 from autodiff.core.containers import flatten, paths, unflatten
 from autodiff.core.graph import Graph, current_graph
 from autodiff.core.operations import ARGUMENT, provide
-from autodiff.core.queries import signature, unrun
+from autodiff.core.queries import operations_of, signature, unrun
 from autodiff.core.variable import Variable, argument, constant, here
 from autodiff.errors import (
     ArgumentError,
@@ -25,7 +25,7 @@ from autodiff.errors import (
     GraphError,
 )
 from autodiff.kept import Kept
-from autodiff.ops.user import open_trace
+from autodiff.ops.user import UserOperation, open_trace
 from autodiff.planning import as_policy
 from autodiff.programs import Program, check_names
 
@@ -114,6 +114,36 @@ class Trace:
             leaves = [next(results) if isinstance(leaf, Variable) else leaf for leaf in leaves]
         return unflatten(structure, leaves)
 
+    def run_gradient(self, value, z, targets, differentiate):
+        """The values of [*value, *differentiate()], z's gradients, as a list; `value` is [z] or [].
+
+        Where a graph that leads to z like this one, with the same literals, has been differentiated
+        before, its program is run and the sweep left out: rules read nothing else. The rules of a
+        user's operations may, so those are asked every time.
+        """
+        if self.kept.nbytes:                                 # some values were looked at
+            return self.run([*value, *differentiate()])
+        payloads = self.graph.payloads
+        key, nodes = signature(self.inputs, [z, *targets])
+        literals = [payloads[node].tobytes() for node in nodes if payloads[node].ndim == 0]
+        key = key, len(value), tuple(literals), self.policy
+        found = programs.get_early(key)
+        if found is None:
+            outputs = [*value, *differentiate()]
+            check_names(self.graph, self.policy)
+            program, captured = find_program(self.inputs, outputs, self.policy)
+            own = {id(payloads[node]): k for k, node in enumerate(nodes)}
+            sources = [own.get(id(array), array) for array in captured]
+            plain = not any(isinstance(op, UserOperation) for op in operations_of(self.graph))
+            if plain and all(type(source) is int or source.ndim == 0 for source in sources):
+                programs.put_early(key, (program, sources))
+        else:
+            program, sources = found
+            captured = [payloads[nodes[source]] if type(source) is int else source
+                        for source in sources]
+        bindings = self.graph.bindings
+        return program.run([bindings[x.index] for x in self.inputs], captured)
+
     def close(self):
         """Let go of the arrays: nothing refers to the caller's arguments afterwards."""
         self.graph.forget()
@@ -184,6 +214,33 @@ def traced(body, args, kwargs, policy, names=None):
     try:
         with trace:
             tree = body(*trace.take(args, kwargs, names))
+        return trace.run(tree)
+    finally:
+        trace.close()
+
+
+def traced_gradient(forward, assemble, args, kwargs, policy, valued):
+    """`assemble(z, gradients, aux)` for the scalar z of `forward`, as arrays where it is outermost.
+
+    `forward(args, kwargs)` gives (z, targets, differentiate, aux); see `Trace.run_gradient`. Unless
+    `valued`, z is left out.
+    """
+    def body(args, kwargs):
+        z, _, differentiate, aux = forward(args, kwargs)
+        return assemble(z if valued else None, differentiate(), aux)
+
+    if open_trace.get() is not None or graph_of(args, kwargs) is not None:
+        return traced(body, args, kwargs, policy)
+    trace = Trace(as_policy(policy))
+    try:
+        with trace:
+            z, targets, differentiate, aux = forward(*trace.take(args, kwargs))
+            if aux is not None or not targets:               # more is computed than a gradient
+                tree = assemble(z if valued else None, differentiate(), aux)
+            else:
+                value = [z] if valued else []
+                found = trace.run_gradient(value, z, targets, differentiate)
+                return assemble(found[0] if valued else None, found[len(value):], None)
         return trace.run(tree)
     finally:
         trace.close()

@@ -18,7 +18,15 @@ from autodiff.errors import ArgumentError, DTypeError, GraphError, ShapeError
 from autodiff.ops.movement import zeros_of
 from autodiff.planning import as_policy
 from autodiff.programs import Program, dropped_nodes
-from autodiff.tracing import Trace, fresh_arguments, graph_of, is_tracing, positions, traced
+from autodiff.tracing import (
+    Trace,
+    fresh_arguments,
+    graph_of,
+    is_tracing,
+    positions,
+    traced,
+    traced_gradient,
+)
 from autodiff.transformed import Transformed
 
 
@@ -109,7 +117,20 @@ def value_and_grad(
     argnums, alone = normal_argnums(argnums)
     policy = checked_policy(policy)
 
-    def body(args, kwargs):
+    def call(*args, **kwargs):
+        z, aux, grads = differentiated(f, argnums, has_aux, policy, args, kwargs, True)
+        return ((z, aux) if has_aux else z), (grads[0] if alone else grads)
+
+    return Transformed(
+        call, value_and_grad, f, argnums=argnums[0] if alone else argnums, has_aux=has_aux,
+        policy=policy)
+
+
+def differentiated(f, argnums, has_aux, policy, args, kwargs, valued):
+    """(value or None, aux or None, tuple of gradients) of a call of f."""
+    structures = []
+
+    def forward(args, kwargs):
         args, groups = fresh_arguments(args, positions(args, argnums))
         z, aux = f(*args, **kwargs), None
         if has_aux:
@@ -117,15 +138,17 @@ def value_and_grad(
                 raise ArgumentError("with has_aux=True the function returns (scalar, anything)")
             z, aux = z
         z = scalar_output(z, "grad")
-        grads = pulled_back([z], groups)
-        return ((z, aux) if has_aux else z), (grads[0] if alone else grads)
+        targets = [x for _, group in groups for x in group]
+        structures[:] = [structure for structure, _ in groups]
+        return z, targets, lambda: gradients([z], targets) if targets else [], aux
 
-    def call(*args, **kwargs):
-        return traced(body, args, kwargs, policy)
+    def assemble(z, found, aux):
+        rest = iter(found)
+        return z, aux, tuple([
+            unflatten(structure, [next(rest) for _ in range(structure.n_leaves)])
+            for structure in structures])
 
-    return Transformed(
-        call, value_and_grad, f, argnums=argnums[0] if alone else argnums, has_aux=has_aux,
-        policy=policy)
+    return traced_gradient(forward, assemble, args, kwargs, policy, valued)
 
 
 def grad(
@@ -144,17 +167,16 @@ def grad(
     >>> ad.grad(ad.grad(lambda x: x**3))(2.0)
     array(12.)
     """
-    both = value_and_grad(f, argnums, has_aux)
+    given = argnums
+    argnums, alone = normal_argnums(argnums)
     policy = checked_policy(policy)
 
-    def body(args, kwargs):
-        value, grads = both(*args, **kwargs)
-        return (grads, value[1]) if has_aux else grads
-
     def call(*args, **kwargs):
-        return traced(body, args, kwargs, policy)
+        _, aux, grads = differentiated(f, argnums, has_aux, policy, args, kwargs, False)
+        grads = grads[0] if alone else grads
+        return (grads, aux) if has_aux else grads
 
-    return Transformed(call, grad, f, argnums=argnums, has_aux=has_aux, policy=policy)
+    return Transformed(call, grad, f, argnums=given, has_aux=has_aux, policy=policy)
 
 
 def differentiable_outputs(tree, name):

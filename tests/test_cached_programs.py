@@ -64,6 +64,45 @@ def test_the_cache_is_bounded(programs):
     assert len(programs) == programs.size
 
 
+def test_a_sweep_that_reads_a_literal_is_made_for_each(programs):
+    """Rules may ask for a literal: x**0.5 is guarded, x**3.0 is not."""
+    for p in (2.0, 3.0, 0.5, 3.0, -1.0, 0.0, 1.0, 2.0):
+        for c in (3.0, 0.0, -2.0, 3.0):
+            g = ad.grad(lambda x, p=p, c=c: (x**p + c**x * c).sum())
+            x = abs(X[X != 0])
+            with np.errstate(all="ignore"):
+                found = g(x)
+            programs.clear()
+            with np.errstate(all="ignore"):
+                assert same(found, g(x))
+
+
+def test_a_program_found_before_the_sweep_is_the_one_found_after(programs):
+    table = RNG.normal(size=X.shape)
+    def f(x, y, rate):
+        return (tanh(x * table) * rate + y).sum()
+    for argnums in (0, 1, (0, 1), (1, 0), (0, 1, 2)):
+        for transform in (ad.grad, ad.value_and_grad):
+            programs.clear()
+            call = transform(f, argnums)
+            for rate in (0.5, 2.0, 1.0):
+                found = call(X * rate, X, rate)
+                fresh = ad.compile(call)(X * rate, X, rate)
+                assert str(found) == str(fresh)
+            assert (programs.hits, programs.misses) == (2, 1)
+            table[0, 0] += 1.0                              # captured anew by every call
+            assert str(call(X, X, 0.5)) == str(ad.compile(call)(X, X, 0.5))
+            assert programs.hits == 3
+
+
+def test_the_rules_of_a_users_operation_are_asked_every_time(programs):
+    scale = [1.0]
+    mine = ad.operation(np.tanh, bprop=(lambda g, y, x: g * scale[0],), name="mine_scaled")
+    for factor in (1.0, 2.0, 3.0):
+        scale[0] = factor
+        np.testing.assert_array_equal(ad.grad(lambda x: mine(x).sum())(X), np.full(X.shape, factor))
+
+
 def test_cached_programs_keep_no_arrays(programs):
     class Array(np.ndarray):
         pass

@@ -2,11 +2,14 @@
 
 from typing import Any
 
+from autodiff.core.graph import Graph
+from autodiff.core.operations import Operation
 from autodiff.core.variable import Variable
 
 def signature(
     inputs: list[Variable], outputs: list[Variable]
 ) -> tuple[tuple[Any, ...], list[int]]: ...
+def operations_of(graph: Graph) -> set[Operation]: ...
 def boundary(
     outputs: list[Variable], first: int, dropped: set[int] | None = None
 ) -> list[Variable]: ...

@@ -195,6 +195,17 @@ def signature(list inputs, list outputs):
     return key, constants
 
 
+def operations_of(Graph graph not None):
+    """The operations that occur in a graph, as a set."""
+    cdef set found = set()
+    cdef int32_t v, last = -1
+    for v in range(graph.n_nodes):
+        if graph.nodes[v].op != last:
+            last = graph.nodes[v].op
+            found.add(operations[last])
+    return found
+
+
 def boundary(list outputs, int32_t first, set dropped=None):
     """The nodes before `first` that are read by ancestors of `outputs` from `first` on.
 
