@@ -46,7 +46,6 @@ cdef extern from "matmul.h" nogil:
     int control_blas_threads(const char*)
     int most_in_blas()
     int fits_blas(const int64_t*, int64_t, int)
-    ctypedef void (*BlockLoop)(void*, const void*, const void*, const void*, int64_t)
     ctypedef struct NamedBlock:
         const char* name
         const char* types
@@ -55,7 +54,6 @@ cdef extern from "matmul.h" nogil:
     Blocks blocks
     const char* blocks_cpu
     void choose_blocks()
-    BlockLoop find_block_loop(const char*, const char*)
     double sum_block_d(const double*, int64_t)
     float sum_block_f(const float*, int64_t)
     double dot_block_d(const double*, const double*, int64_t)

@@ -51,7 +51,7 @@
     }                                                                                          \
     static T ISA(sum_##X)(const T *x, int64_t n) { return ISA(fold_sum_##X)(x, x, n); }        \
     EXTREME(max_##X, T, LANES, -(T)INFINITY, LARGEST)                                          \
-    EXTREME(min_##X, T, LANES / 2, (T)INFINITY, SMALLEST)
+    EXTREME(min_##X, T, LANES, (T)INFINITY, SMALLEST)
 
 FOLDS(float, f, 64)
 FOLDS(double, d, 32)
