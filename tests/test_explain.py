@@ -272,7 +272,8 @@ def test_a_program_prints_what_its_regions_compute():
     assert text[5].strip() == "u4 = multiply(u3, u3)"
     assert "copy(" in text[6]
     apart = str(ad.Program([x], [h], fuse=False)).splitlines()
-    assert apart[0] == "program of 3 regions, 3 operations" and len(apart) == 4
+    assert apart[0] == "program of 3 regions, 3 operations"
+    assert len(apart) == 4
 
 
 def test_a_long_program_prints_its_ends():
