@@ -36,13 +36,15 @@ EXPRESSIONS = {
 
 
 def ours(expression, x, z):
-    """A program of the expression, called as it stands: no containers to look into."""
+    """A program of the expression, called as it stands, into the same array each time."""
     import autodiff as ad
 
     with ad.Graph():
         inputs = ad.variable("x", x.shape), ad.variable("z", z.shape)
-        program = ad.Program(inputs, [EXPRESSIONS[expression].f(*inputs)])
-    return Task(lambda: program(x, z))
+        result = EXPRESSIONS[expression].f(*inputs)
+        program = ad.Program(inputs, [result])
+    out = [np.zeros(result.shape)]
+    return Task(lambda: program(x, z, out=out))
 
 
 def by_hand(expression, x, z):

@@ -105,30 +105,62 @@ cdef int set_sources(Region* region, Regions regions, int32_t value) except -1:
     return 0
 
 
-cdef int set_operations(Region* region, Regions regions, int32_t value) except -1:
-    """The loop and the registers of each operation."""
+cdef list steps_of(Regions regions, int32_t value):
+    """The operations of a region in order: (row, name of the loop, inputs as in Inner, place).
+
+    A product that only a sum or
+    a difference reads is computed with it: one loop of two roundings, which are the same bits.
+    """
     cdef Value* x = &regions.values[value]
     cdef Inner* inner
-    cdef Elementwise row
-    cdef PassOperation* op
-    cdef int32_t k, j, ref, dtype, heaviest = 1
-    cdef int32_t n_registers = x.n_inputs
-    cdef list free_registers = [], last = [0] * x.n_inners, register = [0] * x.n_inners, numbers
+    cdef int32_t k, j, m
+    cdef list uses = [0] * x.n_inners, found = [None] * x.n_inners
+    cdef list refs
     for k in range(x.n_inners):
         inner = &regions.inners[x.first_inner + k]
         for j in range(inner.n_inputs):
             if inner.inputs[j] < 0:
-                last[~inner.inputs[j]] = k
-    region.result = 0
+                uses[~inner.inputs[j]] += 1
     for k in range(x.n_inners):
         inner = &regions.inners[x.first_inner + k]
         row = <Elementwise> operations[inner.op]
-        op = &region.operations[k]
-        op.n_inputs = inner.n_inputs
+        refs = [inner.inputs[j] for j in range(inner.n_inputs)]
+        name = row.name
+        if name == "add" or name == "subtract":
+            for j in range(2):
+                m = ~<int32_t> refs[j]
+                if m < 0 or uses[m] != 1 or found[m] is None or found[m][1] != "multiply":
+                    continue
+                joint = ("multiply_add" if name == "add"
+                         else "subtract_multiply" if j else "multiply_subtract")
+                if find_block(joint, (inner.dtype,) * 4) != NULL:
+                    name, refs = joint, [*found[m][2], refs[1 - j]]
+                    found[m] = None
+                    break
+        found[k] = (row, name, refs, k)
+    return [step for step in found if step is not None]
+
+
+cdef int set_operations(Region* region, Regions regions, int32_t value) except -1:
+    """The loop and the registers of each operation."""
+    cdef Value* x = &regions.values[value]
+    cdef PassOperation* op
+    cdef Elementwise row
+    cdef int32_t at, k, j, ref, dtype, heaviest = 1, n_registers = x.n_inputs
+    cdef list steps = steps_of(regions, value), refs, numbers
+    cdef list last = [0] * x.n_inners, register = [0] * x.n_inners, free_registers = []
+    for at, (_, _, refs, k) in enumerate(steps):
+        for ref in refs:
+            if ref < 0:
+                last[~ref] = at
+    region.result = 0
+    region.n_operations = <int32_t> len(steps)
+    for at, (row, name, refs, k) in enumerate(steps):
+        op = &region.operations[at]
+        op.n_inputs = <int32_t> len(refs)
         op._in[0] = op._in[1] = op._in[2] = 0
         numbers = []
-        for j in range(inner.n_inputs):
-            ref = inner.inputs[j]
+        for j, ref in enumerate(refs):
             if ref >= 0:
                 dtype = regions.values[regions.inputs[x.first_input + ref]].dtype
                 op._in[j] = ref
@@ -137,22 +169,22 @@ cdef int set_operations(Region* region, Regions regions, int32_t value) except -
                 op._in[j] = register[~ref]
             numbers.append(dtype)
             op.steps[j] = itemsizes[dtype]
-        numbers.append(inner.dtype)
-        op.steps[inner.n_inputs] = itemsizes[inner.dtype]
-        op.loop = find_block(row.name, tuple(numbers))
+        dtype = regions.inners[x.first_inner + k].dtype
+        numbers.append(dtype)
+        op.steps[op.n_inputs] = itemsizes[dtype]
+        op.loop = find_block(name, tuple(numbers))
         if op.loop == NULL:
             find_loop(row.loop, tuple(numbers), &op.ufunc, &op.data)
-        if k == x.n_inners - 1 or not free_registers:   # the result keeps a register of its own
+        if at == len(steps) - 1 or not free_registers:   # the result keeps a register of its own
             op.out = n_registers
             n_registers += 1
         else:
             op.out = free_registers.pop()
         register[k] = op.out
-        for j in range(inner.n_inputs):
-            ref = ~inner.inputs[j]
-            if ref >= 0 and last[ref] == k:
-                last[ref] = -1
-                free_registers.append(register[ref])
+        for ref in refs:
+            if ref < 0 and last[~ref] == at:
+                last[~ref] = -1
+                free_registers.append(register[~ref])
         region.result = op.out
         heaviest = max(heaviest, row.cost_per_element)
     region.n_registers = n_registers
