@@ -119,7 +119,7 @@ cdef int64_t size_of(tuple shape):
 
 cdef bint may_fail(int32_t op):
     """Whether an elementwise operation on integers may end a run: they have no negative powers."""
-    return (<Operation> operations[op]).name == "power"
+    return (<Operation> operations[op]).name == "power_integer"
 
 
 cdef bint is_sum(Graph graph, Node* node) except -1:
@@ -166,7 +166,7 @@ cdef int8_t* fuse(Graph graph, const int32_t* sources, const int8_t* needed, con
             x = &readers[v]
             if (kind == MAPS and not apart[v] and not x.apart and x.first >= 0
                     and (may_join(graph, v, &inside[x.first], x.first, &part)
-                         if x.second < 0 else may_repeat(graph, v, x, cost, &part))):
+                         if x.second < 0 else may_repeat(graph, v, x, inside, cost, &part))):
                 place[v] = INSIDE
                 join(graph, v, &inside[x.first], &part)
                 if x.second >= 0:
@@ -300,13 +300,16 @@ cdef int join(Graph graph, int32_t v, Inside* region, const Part* part) except -
     return 0
 
 
-cdef bint may_repeat(Graph graph, int32_t v, const Reader* x, int cost, const Part* part):
+cdef bint may_repeat(Graph graph, int32_t v, const Reader* x, const Inside* inside, int cost,
+                     const Part* part):
     """Whether `v`, which two regions read, is computed in both."""
     cdef Node* node = &graph.nodes[v]
     cdef int32_t found[3]
     cdef int twice = x.twice + cost
     cdef int n = buffers_read(graph, v, part, found)
     if twice > CHEAP and (twice > DEAR or n or size_of(<tuple> node.shape) < LARGE):
+        return False
+    if inside[x.first].length >= LONGEST or inside[x.second].length >= LONGEST:
         return False
     if not same_call(graph, v, x.first) or not same_call(graph, v, x.second):
         return False

@@ -255,7 +255,7 @@ static int run_region(const Call *c, char **p, Run *run) {
                                          : r->outer * r->n_chunks;
         Task task = r->sum == SUM_ROWS ? (r->is_double ? sum_rows_d : sum_rows_f)
                                        : (r->is_double ? sum_columns_d : sum_columns_f);
-        pass.partial = p[r->n_sources + 1];
+        if (r->n_chunks > 1) pass.partial = p[r->n_sources + 1];   /* else there is none */
         if (n_parts == 1 || r->size < CHUNK)
             for (int64_t k = 0; k < n_parts; k++) task(&pass, k);
         else parallel(task, &pass, n_parts);
