@@ -2,7 +2,7 @@
 
 from autodiff import listing, nn, numpy, optim, random  # noqa: F401  (print(graph) is of listing)
 from autodiff.caches import CacheInfo, cache_info, clear_cache
-from autodiff.compiled import compile, plan
+from autodiff.compiled import compile, plan, profile
 from autodiff.core.arena import release_memory, set_arena_limit
 from autodiff.core.gradients import gradients
 from autodiff.core.graph import Graph
@@ -86,6 +86,7 @@ __all__ = [
     "operation",
     "optim",
     "plan",
+    "profile",
     "random",
     "release_memory",
     "save",

@@ -10,6 +10,7 @@ from autodiff.core.regions import Regions
 from autodiff.core.variable import Variable
 from autodiff.errors import ArgumentError, BudgetError, GraphError, PolicyError
 from autodiff.explain.code import disassemble
+from autodiff.measured import MeasuredCosts
 from autodiff.planning import (
     Budget,
     Checkpoint,
@@ -26,7 +27,6 @@ from autodiff.planning.costbound import ANY_ORDER, certified
 from autodiff.planning.schedule import format_bytes
 from autodiff.planning.smallest import tightest
 from autodiff.plans import Plan
-from autodiff.profile import Profile
 
 TIGHTENINGS = 12  # schedules tried for one budget, each with fewer live bytes
 NEAR = 512        # live bytes nearer than 1/512 to refused ones are not tried
@@ -35,13 +35,13 @@ QUICK = 0.2       # seconds for each schedule of `marginal_overhead`
 LARGEST = 2000    # regions up to which it is looked for
 
 
-def build(graph, inputs, outputs, policy, strides=None, profile=None, record=None,
+def build(graph, inputs, outputs, policy, strides=None, measured=None, record=None,
           fuse=True):
     """Carry outputs through the stages: regions, plan, addresses. Returns (executable, plan)."""
     regions = Regions(graph, outputs, inputs, strides, fuse)
     arrays = regions.problem_arrays()
-    if profile is not None:
-        arrays["cost"] = profile.costs(regions, arrays["cost"])
+    if measured is not None:
+        arrays["cost"] = measured.costs(regions, arrays["cost"])
     arrays["once"] |= regions.holding(saved_nodes(graph, policy))
     problem = Problem.from_arrays(
         **arrays,
@@ -62,7 +62,7 @@ def build(graph, inputs, outputs, policy, strides=None, profile=None, record=Non
     def marginal():
         return marginal_overhead(problem, policy, regions.captured_bytes, allocate)
 
-    costs = "static" if profile is None else "measured"
+    costs = "static" if measured is None else "measured"
     return executable, Plan(regions, schedule, executable, policy, marginal, costs)
 
 
@@ -243,7 +243,7 @@ class Program:
             raise ArgumentError(
                 f"Program: costs are 'static', or arrays to measure them on, not {costs!r}")
         check_names(self.graph, self.policy)
-        self._profile = None
+        self._measured = None
         self._record = Record()  # of what each thread's last run measured
         self._executable, self.plan = build(
             self.graph, self.inputs, self.outputs, self.policy, record=self._record,
@@ -322,6 +322,37 @@ class Program:
         _, strides = self._executable.accept(tuple(arrays))
         return self._for_strides(strides)[1]
 
+    def profile(self, *arrays, runs=5):
+        """Run on arrays and say where the time goes, as `ad.profile` does.
+
+        Parameters
+        ----------
+        *arrays
+            As for a call; those not in C order are packed, and profiled so.
+        runs : int
+            Of which the fastest is shown.
+
+        Returns
+        -------
+        autodiff.profiles.Profile
+
+        Examples
+        --------
+        >>> import numpy as np, autodiff as ad
+        >>> A = ad.variable("A", (30, 20))
+        >>> step, = ad.Program([A], [A.T @ A]).profile(np.ones((30, 20))).steps
+        >>> step.operations, step.flops, step.share
+        (('matmul',), 24000, 1.0)
+        """
+        return self.run_profiled(arrays, self.constants(), runs)
+
+    def run_profiled(self, arrays, constants, runs):
+        """Profile as `run` runs, with these captured arrays in place of the graph's own."""
+        from autodiff.profiles import Profile  # for who asks
+
+        arrays, strides = self._executable.accept(tuple(arrays))
+        return Profile(*self._for_strides(strides), arrays, constants, runs)
+
     def with_measured_costs(self, arrays, constants):
         """Make a program whose plan counts the time each region takes on these arrays.
 
@@ -352,10 +383,11 @@ class Program:
     def _measure_costs(self, arrays, constants):
         """Plan anew, by the time each region of the plan so far takes on these arrays."""
         arrays, strides = self._executable.accept(tuple(arrays))
-        self._profile = Profile(self._for_strides(strides)[0], arrays, constants)
+        executable, plan = self._for_strides(strides)
+        self._measured = MeasuredCosts(executable, plan.steps, arrays, constants)
         self._strided, self._record = {}, Record()
         self._executable, self.plan = build(
-            self.graph, self.inputs, self.outputs, self.policy, profile=self._profile,
+            self.graph, self.inputs, self.outputs, self.policy, measured=self._measured,
             record=self._record, fuse=self.fuse)
 
     def with_schedule(self, schedule):
@@ -398,7 +430,7 @@ class Program:
             found = self._strided.get(strides)
             if found is None:
                 found = build(
-                    self.graph, self.inputs, self.outputs, self.policy, strides, self._profile,
+                    self.graph, self.inputs, self.outputs, self.policy, strides, self._measured,
                     self._record, self.fuse)
                 while len(self._strided) >= 16:
                     self._strided.pop(next(iter(self._strided)))

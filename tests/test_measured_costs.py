@@ -8,7 +8,7 @@ import pytest
 
 import autodiff as ad
 from autodiff.errors import ArgumentError, ShapeError
-from autodiff.profile import rounded
+from autodiff.measured import rounded
 from autodiff.speed import estimate_seconds
 
 X = np.random.default_rng(0).normal(size=(60, 70))

@@ -25,6 +25,7 @@ cdef struct Instruction:
     int32_t first_operand
     int32_t n_operands            # inputs, result, and workspace where there is one
     int32_t region
+    int64_t step                  # of the plan; of a script, its first one
 
 
 cdef class Code:
@@ -43,6 +44,7 @@ cdef class Code:
     cdef object scripted          # by region: whether it is written into a script
     cdef Draft draft              # the script that is being written
     cdef int32_t script_region    # its first region
+    cdef int64_t script_step      # its first step
     cdef int64_t script_ends[2]   # the highest byte it touches in the arena and in the block
     cdef Call** scripts           # of those that are finished
     cdef int32_t n_scripts
@@ -55,13 +57,13 @@ cdef class Code:
     cdef int emit(self, Steps steps, int64_t[::1] buffer_of, int64_t[::1] scratch,
                   int64_t[::1] freed, int64_t[::1] offset, int64_t[::1] nbytes,
                   int32_t[::1] base) except -1
-    cdef int add_instruction(self, Call* call, int32_t region, int64_t first) noexcept
-    cdef int add_to_script(self, int32_t region, int64_t first) except -1
+    cdef int add_instruction(self, Call* call, int32_t region, int64_t step,
+                             int64_t first) noexcept
+    cdef int add_to_script(self, int32_t region, int64_t step, int64_t first) except -1
     cdef int end_script(self) except -1
-    cdef int emit_poison(self, int32_t region, int32_t base, int64_t offset,
+    cdef int emit_poison(self, int32_t region, int64_t step, int32_t base, int64_t offset,
                          int64_t nbytes) except -1
 
 
 cdef object array_view(const int64_t* layout, int dtype, char* data)
 cdef int callback(const Call* call, char** p, Run* run) noexcept with gil
-cdef int poison(const Call* call, char** p, Run* run) noexcept nogil

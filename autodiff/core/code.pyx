@@ -254,7 +254,8 @@ cdef class Code:
             if steps.c.action[t] != COMPUTE:
                 if AUTODIFF_DEBUG and freed[t] >= 0:
                     self.end_script()
-                    self.emit_poison(r, base[freed[t]], offset[freed[t]], nbytes[freed[t]])
+                    self.emit_poison(r, t, base[freed[t]], offset[freed[t]],
+                                     nbytes[freed[t]])
                 continue
             x = &regions.values[<int32_t> regions.regions[r]]
             if not scripted[r] or not has_room(&self.draft):
@@ -283,31 +284,33 @@ cdef class Code:
                     at.offset = offset[b]
                     at.end = offset[b] + nbytes[b]
             if scripted[r]:
-                self.add_to_script(r, first)
+                self.add_to_script(r, t, first)
                 self.n_operands = first
             else:
-                self.add_instruction(&self.calls[r], r, first)
+                self.add_instruction(&self.calls[r], r, t, first)
         self.end_script()
         return 0
 
-    cdef int add_instruction(self, Call* call, int32_t region, int64_t first) noexcept:
+    cdef int add_instruction(self, Call* call, int32_t region, int64_t step,
+                             int64_t first) noexcept:
         """An instruction whose operands are those written last, from `first` on."""
         cdef Instruction* new = &self.instructions[self.size]
         new.call = call
         new.region = region
+        new.step = step
         new.first_operand = <int32_t> first
         new.n_operands = <int32_t> (self.n_operands - first)
         self.widest = max(self.widest, new.n_operands)
         self.size += 1
         return 0
 
-    cdef int add_to_script(self, int32_t region, int64_t first) except -1:
+    cdef int add_to_script(self, int32_t region, int64_t step, int64_t first) except -1:
         """Append a region to the open script; its operands are written from `first` on."""
         cdef uint32_t operands[100]
         cdef int64_t k
         cdef Operand* at
         if self.draft.size == 0:
-            self.script_region = region
+            self.script_region, self.script_step = region, step
             self.script_ends[0] = self.script_ends[1] = 0
         for k in range(first, self.n_operands):
             at = &self.operands[k]
@@ -335,9 +338,9 @@ cdef class Code:
             self.n_operands += 1
             at.base, at.offset, at.end = k, 0, self.script_ends[k]
         return self.add_instruction(
-            self.scripts[self.n_scripts - 1], self.script_region, first)
+            self.scripts[self.n_scripts - 1], self.script_region, self.script_step, first)
 
-    cdef int emit_poison(self, int32_t region, int32_t base, int64_t offset,
+    cdef int emit_poison(self, int32_t region, int64_t step, int32_t base, int64_t offset,
                          int64_t nbytes) except -1:
         """An instruction that fills a freed buffer with NaN."""
         cdef int64_t first = self.n_operands
@@ -347,4 +350,4 @@ cdef class Code:
             self.operands[self.n_operands].offset = offset + j * nbytes
             self.operands[self.n_operands].end = offset + nbytes
             self.n_operands += 1
-        return self.add_instruction(&poison_call, region, first)
+        return self.add_instruction(&poison_call, region, step, first)

@@ -45,6 +45,8 @@ class Executable:
     def peak_bytes(self) -> int: ...
     @property
     def measured_peak_bytes(self) -> int | None: ...
+    @property
+    def instruction_steps(self) -> NDArray[np.int64]: ...
     def accept(
         self, given: tuple[Any, ...]
     ) -> tuple[list[NDArray[Any]], tuple[tuple[int, ...] | None, ...] | None]: ...
@@ -54,6 +56,6 @@ class Executable:
         self,
         arrays: list[NDArray[Any]],
         constants: list[NDArray[Any]],
-        fastest: NDArray[np.int64] | None = None,
+        spent: NDArray[np.int64] | None = None,
         out: list[NDArray[Any]] | None = None,
     ) -> list[NDArray[Any]]: ...

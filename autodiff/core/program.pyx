@@ -16,7 +16,7 @@ from libc.string cimport memcmp
 from ..errors import ArenaError, ArgumentError, DTypeError, IndexRangeError, ShapeError
 
 from .arena cimport Block, block_data, give_back, lease_block
-from .code cimport ARENA, BLOCK, FIRST, Code, Instruction, Operand, array_view, callback, poison
+from .code cimport ARENA, BLOCK, FIRST, Code, Instruction, Operand, array_view, callback
 from .operations cimport type_dtypes
 from .variable cimport Variable
 from .kernels cimport INTERRUPTED, OK, RAISED, Run
@@ -185,6 +185,18 @@ cdef class Executable:
         """The same, as the last run that ended in this thread recorded it; None before."""
         return self.record.number
 
+    @property
+    def instruction_steps(self):
+        """The step of the plan with which each instruction begins (int64 array, ascending).
+
+        A script carries out all computations from its step to that of the next instruction.
+        """
+        cdef int64_t k
+        found = np.empty(self.code.size, np.int64)
+        for k in range(self.code.size):
+            found[k] = self.code.instructions[k].step
+        return found
+
     def accept(self, tuple given):
         """Check the arguments of a call: (arrays, None), or with strides where they are not dense.
 
@@ -243,21 +255,21 @@ cdef class Executable:
         """
         self.check_out(out, arrays)
 
-    def __call__(self, list arrays, list constants, int64_t[::1] fastest=None, list out=None):
+    def __call__(self, list arrays, list constants, int64_t[::1] spent=None, list out=None):
         """Run on arrays of the right shapes, dtypes and layouts; return the list of results.
 
-        `constants` are the captured arrays, in the order of `regions.constants`. `fastest`, where
-        it is given, holds nanoseconds by region and is lowered to those of this run. `out` holds
-        the arrays of the results, checked by `check`, where the code was made for them.
+        `constants` are the captured arrays, in the order of `regions.constants`. `spent`, where
+        it is given, is filled with the nanoseconds of each instruction, see `instruction_steps`.
+        `out` holds the arrays of the results, checked by `check`, where the code was made for them.
         """
         cdef Py_ssize_t k, n = len(arrays)
         cdef char* room[ROOM]
         cdef char** bases = room
-        cdef int64_t* spent = NULL
-        if fastest is not None:
-            if fastest.shape[0] != len(self.regions.regions):
-                raise ArgumentError("fastest has another length than there are regions")
-            spent = &fastest[0] if fastest.shape[0] else NULL
+        cdef int64_t* clocked = NULL
+        if spent is not None:
+            if spent.shape[0] != self.code.size:
+                raise ArgumentError("spent has another length than there are instructions")
+            clocked = &spent[0] if spent.shape[0] else NULL
         if self.n_addresses() > ROOM:
             bases = allocate_addresses(self.n_addresses())
         try:
@@ -265,7 +277,7 @@ cdef class Executable:
                 bases[FIRST + k] = cnp.PyArray_BYTES(<cnp.ndarray> arrays[k])
             for k in range(len(constants)):
                 bases[FIRST + n + k] = cnp.PyArray_BYTES(<cnp.ndarray> constants[k])
-            return self.run(bases, spent, out)
+            return self.run(bases, clocked, out)
         finally:
             if bases != room:
                 PyMem_Free(bases)
@@ -449,7 +461,7 @@ cdef int execute(const Instruction* code, int64_t n, const Operand* operands, ch
                  char** p, int64_t* high, Run* run, int64_t* failed,
                  int64_t* spent) noexcept nogil:
     """Run the instructions; on a status other than OK stop and say where. `p` is room for the
-    addresses of one instruction; `spent`, or NULL, is told the fewest nanoseconds by region."""
+    addresses of one instruction; `spent`, or NULL, is told the nanoseconds of each."""
     cdef int64_t k, begun = 0, now, touched = 0, polled = INT64_MAX
     cdef int32_t j
     cdef int status
@@ -465,10 +477,8 @@ cdef int execute(const Instruction* code, int64_t n, const Operand* operands, ch
         if spent != NULL:
             begun = nanoseconds()
         status = code[k].call.kernel(code[k].call, p, run)
-        if spent != NULL and code[k].call.kernel != poison:
-            now = nanoseconds() - begun
-            if now < spent[code[k].region]:
-                spent[code[k].region] = now
+        if spent != NULL:
+            spent[k] = nanoseconds() - begun
         if touched > GLANCE and status == OK:      # reading the clock each time takes 20 ns
             touched = 0
             now = nanoseconds()

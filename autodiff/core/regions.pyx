@@ -593,6 +593,20 @@ cdef class Regions:
             found.append(self.describe(k))
         return found
 
+    def bytes_read(self, int k):
+        """Bytes of each operand of region `k`, once where one is read twice.
+
+        Those of its elements; of a repeated one (a broadcast), of what lies in memory.
+        """
+        cdef Value* x = &self.values[<int> self.regions[k]]
+        cdef Value* u
+        cdef int32_t j
+        cdef dict found = {}
+        for j in range(x.n_inputs):
+            u = &self.values[self.inputs[x.first_input + j]]
+            found[self.inputs[x.first_input + j]] = min(u.nbytes, u.reach)
+        return list(found.values())
+
     def describe(self, int k):
         """(operation name, graph node) of region `k`."""
         cdef Value* x = &self.values[<int> self.regions[k]]

@@ -1,4 +1,4 @@
-"""A plan and a frontier as pictures; matplotlib is imported when the first one is drawn."""
+"""Plans, frontiers and profiles as pictures; matplotlib is imported when the first is drawn."""
 
 import numpy as np
 
@@ -105,6 +105,48 @@ def plot_frontier(frontier, path):
         seconds.set_ylabel("seconds, estimated")
     axes.spines["top"].set_visible(False)
     axes.legend(frameon=False)
+    figure.savefig(path, dpi=120)
+
+
+def plot_profile(profile, path):
+    """Save the picture of `Profile.plot`."""
+    shown = timeline(profile.plan)
+    labels, row = rows_by_line(profile.plan, shown, ROWS)
+    heights = (2.4, 0.3 + 0.17 * max(1, len(labels)))
+    figure, _ = new_figure((10, sum(heights) + 0.5))
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=heights)
+    seconds, nbytes, flops = (
+        np.array([getattr(step, name) for step in profile.steps], float)
+        for name in ("seconds", "nbytes", "flops"))
+    scale, unit = (1e6, "µs") if seconds.sum() < 1e-3 else (1e3, "ms")
+    end = scale * np.cumsum(seconds)
+    begin = np.append(0.0, end)[:-1]
+    for chosen, colour, label in ((~shown.again, FIRST, "first evaluation"),
+                                  (shown.again, AGAIN, "recomputation")):
+        for k in range(len(labels) if chosen.any() else 0):
+            here = chosen & (row == k)
+            below.broken_barh(list(zip(begin[here], (end - begin)[here])), (k - 0.4, 0.8),
+                              color=colour, label=label if k == 0 else None)
+    if len(seconds):
+        first = np.arange(0, len(seconds), -(-len(seconds) // GROUPS))    # of each group
+        edges = np.append(begin[first], end[-1])
+        lasting = np.add.reduceat(seconds, first)
+        rates = above.twinx()
+        above.stairs(1e-9 * np.add.reduceat(flops, first) / lasting, edges, color=FIRST)
+        rates.stairs(1e-9 * np.add.reduceat(nbytes, first) / lasting, edges, color=MARK)
+        rates.set_ylabel("GB/s", color=MARK)
+        rates.set_ylim(0, None)
+    above.set_ylabel("GFLOP/s", color=FIRST)
+    above.set(ylim=(0, None), xlim=(0, max(1e-3, *end[-1:])),
+              title=f"{1e3 * profile.seconds:.4g} ms, of which {1e3 * profile.outside:.4g} ms "
+                    "outside the steps")
+    below.set(xlabel=f"time in steps, {unit}", yticks=range(len(labels)),
+              ylim=(len(labels) - 0.5, -0.5))
+    below.set_yticklabels(labels, fontsize="x-small")
+    above.legend(*below.get_legend_handles_labels(), loc="upper center",
+                 bbox_to_anchor=(0.5, -0.02), ncols=2, frameon=False, fontsize="small")
+    for axes in (above, below):
+        axes.spines["top"].set_visible(False)
     figure.savefig(path, dpi=120)
 
 
