@@ -73,6 +73,11 @@ MUTANTS = [
     ("an off-by-one checkpoint: one state too few between those kept",
      "autodiff/planning/checkpoint.py", "narrow[k - 1 :: k]", "narrow[k::k]",
      "test_planning_checkpoint.py test_counts.py"),
+    ("a profile counts half of a product",
+     "autodiff/profiles.py", "return 2 * y.size * y", "return y.size * y", "test_profile.py"),
+    ("a profile gives a script's time to its first computation only",
+     "autodiff/measured.py", "return instruction, part / np.bincount(instruction, part)[instruction]",
+     "return instruction, np.append(True, np.diff(instruction) > 0)", "test_profile.py"),
 ]
 
 
