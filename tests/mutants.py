@@ -76,8 +76,8 @@ MUTANTS = [
     ("a profile counts half of a product",
      "autodiff/profiles.py", "return 2 * y.size * y", "return y.size * y", "test_profile.py"),
     ("a profile gives a script's time to its first computation only",
-     "autodiff/measured.py", "return instruction, part / np.bincount(instruction, part)[instruction]",
-     "return instruction, np.append(True, np.diff(instruction) > 0)", "test_profile.py"),
+     "autodiff/measured.py", "instruction, part / np.bincount(instruction, part)[instruction]",
+     "instruction, np.append(True, np.diff(instruction) > 0)", "test_profile.py"),
 ]
 
 
