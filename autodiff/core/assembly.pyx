@@ -108,8 +108,8 @@ cdef int set_sources(Region* region, Regions regions, int32_t value) except -1:
 cdef list steps_of(Regions regions, int32_t value):
     """The operations of a region in order: (row, name of the loop, inputs as in Inner, place).
 
-    A product that only a sum or
-    a difference reads is computed with it: one loop of two roundings, which are the same bits.
+    A product that only a sum or a difference reads is computed with it: one loop of two roundings,
+    which are the same bits. Where both terms are NaN, the compiler's order chooses the sign.
     """
     cdef Value* x = &regions.values[value]
     cdef Inner* inner
