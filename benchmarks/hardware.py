@@ -20,7 +20,7 @@ from tqdm import tqdm
 from workers import alternating, cores, difference, turns
 
 WORKER = Path(__file__).parent / "loops.py"
-SHORT, LONG = 256, 1536         # doubles; three arrays of LONG are within 48 KiB
+SHORT, LONG = 256, 1024         # doubles; three arrays of LONG and some blocks are within 48 KiB
 LARGE = 8_000_000
 # {expression: (bar, aim)}: parts of the speed of the C loop, and of the copy's bandwidth.
 IN_CACHE = {"light": (0.35, 0.6), "choice": (0.35, 0.6), "transcendental": (0.7, 0.7)}

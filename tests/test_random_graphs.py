@@ -20,7 +20,8 @@ from random_graphs import build, recipes
 from validator import validate
 
 LEAVES = {"variable", "argument", "constant"}
-ROWS = {op.name for op in all_operations() if op.effect != "counter"} - LEAVES
+# sums of products of one matrix are too rare here; test_in_place has them
+ROWS = {op.name for op in all_operations() if op.effect != "counter"} - LEAVES - {"matmul_add"}
 VIEWS = {"reshape", "transpose", "broadcast_to", "slice"}
 
 

@@ -44,10 +44,13 @@ ROUNDED = {
     "relu": lambda a: np.where(a <= 0, 0, a).astype(a.dtype),
     "share": lambda g, a, b: np.where(a > b, g, np.where(a == b, g * g.dtype.type(0.5), 0)),
     "where": np.where,
-    "where_positive": lambda a, b: np.where(a > 0, b, 0).astype(a.dtype),
     "multiply_add": lambda a, b, c: a * b + c,
     "multiply_subtract": lambda a, b, c: a * b - c,
     "subtract_multiply": lambda a, b, c: c - a * b,
+    "where_less": lambda a, b, c, d: np.where(a < b, c, d),
+    "where_less_equal": lambda a, b, c, d: np.where(a <= b, c, d),
+    "where_greater": lambda a, b, c, d: np.where(a > b, c, d),
+    "where_greater_equal": lambda a, b, c, d: np.where(a >= b, c, d),
 }
 FUNCTIONS = {
     "exp": np.exp,

@@ -23,12 +23,12 @@ cdef extern from "region.h" nogil:
         BlockLoop loop
         PyUFuncGenericFunction ufunc
         void* data
-        int32_t _in "in"[3]
+        int32_t _in "in"[4]
         int32_t out, n_inputs
-        long steps[4]
+        long steps[5]
     ctypedef struct Region:
         int64_t size
-        int32_t n_sources, n_operations, n_registers, n_axes, result, itemsize, sum, is_double
+        int32_t n_sources, n_operations, n_registers, n_axes, result, itemsize, sum, is_double, own
         int64_t outer, length, inner, divisor, n_chunks, part
         BlockLoop add
         Source* sources
@@ -105,11 +105,19 @@ cdef int set_sources(Region* region, Regions regions, int32_t value) except -1:
     return 0
 
 
+cdef int number_of(Regions regions, Value* x, int32_t ref) noexcept:
+    """The type number of an input, as in Inner, of an operation of a region."""
+    if ref >= 0:
+        return regions.values[regions.inputs[x.first_input + ref]].dtype
+    return regions.inners[x.first_inner + ~ref].dtype
+
+
 cdef list steps_of(Regions regions, int32_t value):
     """The operations of a region in order: (row, name of the loop, inputs as in Inner, place).
 
     A product that only a sum or a difference reads is computed with it: one loop of two roundings,
-    which are the same bits. Where both terms are NaN, the compiler's order chooses the sign.
+    which are the same bits. Where both terms are NaN, the compiler's order chooses the sign. A
+    comparison that only a selection reads is made with it, and has no mask.
     """
     cdef Value* x = &regions.values[value]
     cdef Inner* inner
@@ -137,6 +145,15 @@ cdef list steps_of(Regions regions, int32_t value):
                     name, refs = joint, [*found[m][2], refs[1 - j]]
                     found[m] = None
                     break
+        elif name == "where":
+            m = ~<int32_t> refs[0]
+            if m >= 0 and uses[m] == 1 and found[m] is not None:
+                joint = f"where_{found[m][1]}"
+                numbers = [number_of(regions, x, ref) for ref in [*found[m][2], *refs[1:]]]
+                if (set(numbers) == {inner.dtype}
+                        and find_block(joint, (inner.dtype,) * 5) != NULL):
+                    name, refs = joint, [*found[m][2], *refs[1:]]
+                    found[m] = None
         found[k] = (row, name, refs, k)
     return [step for step in found if step is not None]
 
@@ -153,20 +170,16 @@ cdef int set_operations(Region* region, Regions regions, int32_t value) except -
         for ref in refs:
             if ref < 0:
                 last[~ref] = at
-    region.result = 0
+    region.result, region.own = 0, True
     region.n_operations = <int32_t> len(steps)
     for at, (row, name, refs, k) in enumerate(steps):
         op = &region.operations[at]
         op.n_inputs = <int32_t> len(refs)
-        op._in[0] = op._in[1] = op._in[2] = 0
+        op._in[0] = op._in[1] = op._in[2] = op._in[3] = 0
         numbers = []
         for j, ref in enumerate(refs):
-            if ref >= 0:
-                dtype = regions.values[regions.inputs[x.first_input + ref]].dtype
-                op._in[j] = ref
-            else:
-                dtype = regions.inners[x.first_inner + ~ref].dtype
-                op._in[j] = register[~ref]
+            op._in[j] = ref if ref >= 0 else register[~ref]
+            dtype = number_of(regions, x, ref)
             numbers.append(dtype)
             op.steps[j] = itemsizes[dtype]
         dtype = regions.inners[x.first_inner + k].dtype
@@ -174,6 +187,7 @@ cdef int set_operations(Region* region, Regions regions, int32_t value) except -
         op.steps[op.n_inputs] = itemsizes[dtype]
         op.loop = find_block(name, tuple(numbers))
         if op.loop == NULL:
+            region.own = False
             find_loop(row.loop, tuple(numbers), &op.ufunc, &op.data)
         if at == len(steps) - 1 or not free_registers:   # the result keeps a register of its own
             op.out = n_registers

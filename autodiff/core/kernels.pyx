@@ -266,11 +266,15 @@ def run_block_loop(str name, str types, *arrays, int64_t repeats=1):
         raise LookupError(f"there is no block loop {name!r} for {types!r}")
     at = addresses(types, arrays)
     cdef size_t out = at.pop()
-    cdef size_t a = at[0], b = at[1] if len(at) > 1 else 0, c = at[2] if len(at) > 2 else 0
+    cdef size_t[4] given = [0, 0, 0, 0]
     cdef int64_t n = arrays[0].size, _run
+    for k, address in enumerate(at):
+        given[k] = address
+    cdef size_t third = <size_t> &given[2] if len(at) == 4 else given[2]
     with nogil:
         for _run in range(repeats):
-            loop(<void*> out, <const void*> a, <const void*> b, <const void*> c, n)
+            loop(<void*> out, <const void*> given[0], <const void*> given[1],
+                 <const void*> third, n)
 
 
 def fold_block(str name, x, y=None):

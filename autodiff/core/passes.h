@@ -54,12 +54,13 @@ static void load_strided(const Region *r, const Source *s, const char *from, int
     }
 }
 
+/* A register of one number: wide stores, for a block of narrow ones takes as long as an operation. */
 static void fill(char *to, const char *from, int64_t size, int64_t n) {
     switch (size) {
         case 1: memset(to, *from, n); break;
         case 2: for (int64_t i = 0; i < n; i++) ((uint16_t *)to)[i] = *(const uint16_t *)from; break;
-        case 4: for (int64_t i = 0; i < n; i++) ((uint32_t *)to)[i] = *(const uint32_t *)from; break;
-        default: for (int64_t i = 0; i < n; i++) ((uint64_t *)to)[i] = *(const uint64_t *)from;
+        case 4: blocks.fill_4((uint32_t *)to, *(const uint32_t *)from, n); break;
+        default: blocks.fill_8((uint64_t *)to, *(const uint64_t *)from, n);
     }
 }
 
@@ -91,7 +92,10 @@ static char *compute_block(Pass *pass, char **reg, char *room, int64_t start, in
     if (result) reg[r->result] = result;
     for (int32_t k = 0; k < r->n_operations; k++) {
         const Operation *op = &r->operations[k];
-        if (op->loop) {
+        if (op->n_inputs == 4) {
+            const void *pair[2] = {reg[op->in[2]], reg[op->in[3]]};
+            op->loop(reg[op->out], reg[op->in[0]], reg[op->in[1]], pair, n);
+        } else if (op->loop) {
             op->loop(reg[op->out], reg[op->in[0]], reg[op->in[1]], reg[op->in[2]], n);
         } else {
             char *args[4];
@@ -110,14 +114,24 @@ static char *compute_block(Pass *pass, char **reg, char *room, int64_t start, in
     char room_[(int64_t)(r)->n_registers * BLOCK * 8 + 64];                                    \
     char *room = room_ + (-(uintptr_t)room_ & 63);
 
+/* Elements up to where blocks of the result begin with a line of the cache: loads and stores that
+ * cross lines take twice as long (0.16 ns an element against 0.08). A whole block where there are
+ * none. Only where all loops are our own: the bits of an element do not depend on its place. */
+static int64_t to_alignment(const Pass *pass, int64_t start) {
+    int64_t size = pass->region->itemsize;
+    uintptr_t beyond = (uintptr_t)(pass->p[pass->region->n_sources] + start * size) & 63;
+    return beyond == 0 || beyond % size ? BLOCK : (int64_t)(64 - beyond) / size;
+}
+
 static void map_part(void *context, int64_t part) {
     Pass *pass = context;
     const Region *r = pass->region;
     int64_t start = part * r->part, end = start + r->part < r->size ? start + r->part : r->size;
     ROOM(r)
     begin(pass, reg, room, end - start < BLOCK ? end - start : BLOCK);
-    for (; start < end; start += BLOCK) {
-        int64_t n = end - start < BLOCK ? end - start : BLOCK;
+    int64_t n = r->own && end - start > 2 * BLOCK ? to_alignment(pass, start) : BLOCK;
+    for (; start < end; start += n, n = BLOCK) {
+        if (n > end - start) n = end - start;
         char *result = pass->p[r->n_sources] + start * r->itemsize;
         char *found = compute_block(pass, reg, room, start, n, result);
         if (found != result) memmove(result, found, n * r->itemsize);      /* a plain copy */

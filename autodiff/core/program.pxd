@@ -50,7 +50,7 @@ cdef class Executable:
     cdef int note_outputs(self) except -1
     cdef Py_ssize_t n_addresses(self) noexcept
     cdef int check_out(self, list out, list arrays) except -1
-    cdef list run(self, char** bases, int64_t* spent, list out)
+    cdef list run(self, char** bases, int64_t* spent, list out, int64_t times=*)
     cdef object result_array(self, const Output* at, Memory memory, char** bases)
     cdef int fail(self, int status, void* of_run, int64_t failed) except -1
 

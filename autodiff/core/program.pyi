@@ -58,4 +58,5 @@ class Executable:
         constants: list[NDArray[Any]],
         spent: NDArray[np.int64] | None = None,
         out: list[NDArray[Any]] | None = None,
+        times: int = 1,
     ) -> list[NDArray[Any]]: ...

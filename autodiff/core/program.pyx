@@ -255,12 +255,14 @@ cdef class Executable:
         """
         self.check_out(out, arrays)
 
-    def __call__(self, list arrays, list constants, int64_t[::1] spent=None, list out=None):
+    def __call__(self, list arrays, list constants, int64_t[::1] spent=None, list out=None,
+                 int64_t times=1):
         """Run on arrays of the right shapes, dtypes and layouts; return the list of results.
 
         `constants` are the captured arrays, in the order of `regions.constants`. `spent`, where
         it is given, is filled with the nanoseconds of each instruction, see `instruction_steps`.
         `out` holds the arrays of the results, checked by `check`, where the code was made for them.
+        `times`: how often to run, into the same results, for who measures what lies outside.
         """
         cdef Py_ssize_t k, n = len(arrays)
         cdef char* room[ROOM]
@@ -277,7 +279,7 @@ cdef class Executable:
                 bases[FIRST + k] = cnp.PyArray_BYTES(<cnp.ndarray> arrays[k])
             for k in range(len(constants)):
                 bases[FIRST + n + k] = cnp.PyArray_BYTES(<cnp.ndarray> constants[k])
-            return self.run(bases, clocked, out)
+            return self.run(bases, clocked, out, times)
         finally:
             if bases != room:
                 PyMem_Free(bases)
@@ -307,7 +309,7 @@ cdef class Executable:
         """How many addresses a run needs: of its bases, and of one instruction's operands."""
         return self.code.n_bases + self.code.widest
 
-    cdef list run(self, char** bases, int64_t* spent, list out):
+    cdef list run(self, char** bases, int64_t* spent, list out, int64_t times=1):
         """Run with the addresses of arguments and constants in place; somebody holds the arrays."""
         cdef Code code = self.code
         cdef Memory memory = None
@@ -339,13 +341,16 @@ cdef class Executable:
         run.bases = bases
         run.n_bases = code.n_bases
         run.index = run.extent = run.axis = 0
-        if self.quick:
-            status = execute(code.instructions, code.size, code.operands, bases,
-                             bases + code.n_bases, high, &run, &failed, spent)
-        else:
-            with nogil:
+        status = OK
+        while status == OK and times > 0:
+            times -= 1
+            if self.quick:
                 status = execute(code.instructions, code.size, code.operands, bases,
                                  bases + code.n_bases, high, &run, &failed, spent)
+            else:
+                with nogil:
+                    status = execute(code.instructions, code.size, code.operands, bases,
+                                     bases + code.n_bases, high, &run, &failed, spent)
         if block != NULL:
             give_back(block, self.arena_bytes)
         if status != OK:

@@ -30,8 +30,8 @@ typedef struct Operation {      /* from register to register */
     BlockLoop loop;             /* an own loop; where it is NULL, a loop of NumPy's kind */
     PyUFuncGenericFunction ufunc;
     void *data;
-    int32_t in[3], out, n_inputs;
-    npy_intp steps[4];          /* item sizes of the inputs, then of the result */
+    int32_t in[4], out, n_inputs;
+    npy_intp steps[5];          /* item sizes of the inputs, then of the result */
 } Operation;
 
 typedef struct Region {
@@ -41,6 +41,7 @@ typedef struct Region {
     int32_t itemsize;           /* of the result */
     int32_t sum;                /* SUM_…: of outer x length x inner elements over the middle one */
     int32_t is_double;          /* what is summed */
+    int32_t own;                /* every loop is one of our own */
     int64_t outer, length, inner;
     int64_t divisor;            /* of a mean; -1 for a sum */
     BlockLoop add;

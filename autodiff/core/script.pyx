@@ -66,7 +66,7 @@ cdef object code_of(int32_t op, int n, int dtype):
 
 cdef bint has_room(const Draft* draft) noexcept:
     """Whether one more region can join the script."""
-    return draft.size < LONGEST and draft.n_loops + 24 <= SCRIPT_LOOPS
+    return draft.size < LONGEST and draft.n_loops + 25 <= SCRIPT_LOOPS
 
 
 cdef int write(Draft* draft, Regions regions, int32_t value, const uint32_t* operands) except -1:

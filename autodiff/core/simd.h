@@ -14,7 +14,8 @@
 #include <string.h>
 
 /* out may be exactly an operand of its item size, else lies apart; operands that a loop has not
- * are NULL; no alignment beyond the item's. */
+ * are NULL; of four operands `c` is the address of a pair of pointers; no alignment beyond the
+ * item's. */
 typedef void (*BlockLoop)(void *out, const void *a, const void *b, const void *c, int64_t n);
 typedef struct { const char *name, *types; BlockLoop loop; } NamedBlock;
 
@@ -32,6 +33,8 @@ typedef struct {
     float (*max_f)(const float *x, int64_t n);
     double (*min_d)(const double *x, int64_t n);
     float (*min_f)(const float *x, int64_t n);
+    void (*fill_4)(uint32_t *y, uint32_t item, int64_t n);
+    void (*fill_8)(uint64_t *y, uint64_t item, int64_t n);
 } Blocks;
 
 #if defined(__GNUC__)

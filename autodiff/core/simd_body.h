@@ -28,6 +28,13 @@
         B *y = out;                                                                            \
         EACH(B, { A a = xa[i]; B b = xb[i], c = xc[i]; y[i] = (B)(RESULT); })                  \
     }
+/* Four operands: `pc` is a pair of pointers. */
+#define CHOOSE(name, T, TEST)                                                                  \
+    static void ISA(name)(ARGUMENTS) {                                                         \
+        const T *xa = pa, *xb = pb, *const *pair = pc, *xc = pair[0], *xd = pair[1];           \
+        T *y = out;                                                                            \
+        EACH(T, { T a = xa[i], b = xb[i], c = xc[i], d = xd[i]; y[i] = (TEST) ? c : d; })      \
+    }
 /* The same for functions of many instructions: the tail goes through a padded vector. */
 #define WHOLE(name, T, RESULT)                                                                 \
     static void ISA(whole_##name)(void *out, const void *pa, int64_t bytes) {                  \
@@ -58,13 +65,16 @@
 #define ONE(name, X) {#name, #X ">" #X, ISA(name##_##X)},
 #define TWO(name, X) {#name, #X #X ">" #X, ISA(name##_##X)},
 #define THREE(name, X) {#name, #X #X #X ">" #X, ISA(name##_##X)},
+#define FOUR(name, X) {#name, #X #X #X #X ">" #X, ISA(name##_##X)},
 #define TEST(name, X) {#name, #X #X ">?", ISA(name##_##X)},
 
 static const NamedBlock ISA(block_loops)[] = {
     F_AND_D(TWO, add) F_AND_D(TWO, subtract) F_AND_D(TWO, multiply) F_AND_D(TWO, divide)
-    F_AND_D(TWO, maximum) F_AND_D(TWO, minimum) F_AND_D(TWO, where_positive)
+    F_AND_D(TWO, maximum) F_AND_D(TWO, minimum)
     F_AND_D(THREE, multiply_add) F_AND_D(THREE, multiply_subtract)
     F_AND_D(THREE, subtract_multiply) F_AND_D(THREE, share) F_AND_D(THREE, clip)
+    F_AND_D(FOUR, where_less) F_AND_D(FOUR, where_less_equal)
+    F_AND_D(FOUR, where_greater) F_AND_D(FOUR, where_greater_equal)
     F_AND_D(ONE, negative) F_AND_D(ONE, abs) F_AND_D(ONE, sign) F_AND_D(ONE, floor)
     F_AND_D(ONE, square) F_AND_D(ONE, sqrt) F_AND_D(ONE, reciprocal) F_AND_D(ONE, relu)
     F_AND_D(ONE, exp) F_AND_D(ONE, expm1) F_AND_D(ONE, tanh) F_AND_D(ONE, sigmoid)
@@ -81,7 +91,8 @@ static const NamedBlock ISA(block_loops)[] = {
 
 static const Blocks ISA(blocks) = {
     ISA(block_loops), ISA(exp_f), ISA(exp_d), ISA(log_f), ISA(log_d),
-    ISA(sum_d), ISA(sum_f), ISA(dot_d), ISA(dot_f), ISA(max_d), ISA(max_f), ISA(min_d), ISA(min_f)};
+    ISA(sum_d), ISA(sum_f), ISA(dot_d), ISA(dot_f), ISA(max_d), ISA(max_f), ISA(min_d), ISA(min_f),
+    ISA(fill_4), ISA(fill_8)};
 
 #undef F_AND_D
 #undef ONE

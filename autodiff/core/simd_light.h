@@ -42,7 +42,11 @@ INLINE float ISA(floor_of_f)(float x) {
     MAP3(multiply_add_##X, T, T, a * b + c)                                                    \
     MAP3(multiply_subtract_##X, T, T, a * b - c)                                               \
     MAP3(subtract_multiply_##X, T, T, c - a * b)                                               \
-    MAP2(where_positive_##X, T, T, a > 0 ? b : 0)                                              \
+    /* where(a < b, c, d) and so on: no mask in memory */                                      \
+    CHOOSE(where_less_##X, T, a < b)                                                           \
+    CHOOSE(where_less_equal_##X, T, a <= b)                                                    \
+    CHOOSE(where_greater_##X, T, a > b)                                                        \
+    CHOOSE(where_greater_equal_##X, T, a >= b)                                                 \
     /* the actions of maximum and minimum: a where b > c, a/2 where b == c, else 0 */          \
     MAP3(share_##X, T, T, b >= c ? a * (b == c ? (T)0.5 : 1) : 0)                              \
     MAP3(clip_##X, T, T, ISA(clip_of_##X)(a, b, c))                                            \
@@ -56,5 +60,13 @@ MAP1(d_to_f, double, float, a)
 MAP2(logical_and, uint8_t, uint8_t, (a != 0) & (b != 0))
 MAP2(logical_or, uint8_t, uint8_t, (a | b) != 0)
 MAP1(logical_not, uint8_t, uint8_t, a == 0)
+
+/* n times the same item */
+static void ISA(fill_4)(uint32_t *y, uint32_t item, int64_t n) {
+    EACH(uint32_t, { y[i] = item; })
+}
+static void ISA(fill_8)(uint64_t *y, uint64_t item, int64_t n) {
+    EACH(uint64_t, { y[i] = item; })
+}
 
 #undef LIGHT
