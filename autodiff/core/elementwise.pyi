@@ -23,6 +23,7 @@ class Elementwise(Operation):
         rewrite: Callable[..., Variable | None] | None = None,
         derivative: bytes | None = None,
     ) -> None: ...
+    cost_per_element: int
     @property
     def n_inputs(self) -> int: ...
     @property
