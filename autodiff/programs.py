@@ -4,6 +4,7 @@ import copy
 import threading
 from dataclasses import replace
 
+from autodiff.core.abstract import holding, problem_arrays
 from autodiff.core.graph import Graph
 from autodiff.core.program import Executable, Record
 from autodiff.core.regions import Regions
@@ -39,10 +40,10 @@ def build(graph, inputs, outputs, policy, strides=None, measured=None, record=No
           fuse=True):
     """Carry outputs through the stages: regions, plan, addresses. Returns (executable, plan)."""
     regions = Regions(graph, outputs, inputs, strides, fuse)
-    arrays = regions.problem_arrays()
+    arrays = problem_arrays(regions)
     if measured is not None:
         arrays["cost"] = measured.costs(regions, arrays["cost"])
-    arrays["once"] |= regions.holding(saved_nodes(graph, policy))
+    arrays["once"] |= holding(regions, saved_nodes(graph, policy))
     problem = Problem.from_arrays(
         **arrays,
         names=lambda region: regions.describe(region)[0],

@@ -40,9 +40,9 @@ MUTANTS = [
      "autodiff/core/graph.pyx", "(value.tobytes(), value.dtype.char)",
      "(float(value) == 0, value.dtype.char)", "test_graph.py"),
     ("an in-place result over an operand that is still read in another layout",
-     "autodiff/core/regions.pyx",
-     "            if other != source and self.values[other].root == source:\n"
-     "                return False\n",
+     "autodiff/core/abstract.pyx",
+     "        if other != source and regions.values[other].root == source:\n"
+     "            return False\n",
      "", "test_in_place.py"),
     ("a part added into a copy that is not made",
      "autodiff/core/movement.h", "if (p[2] != p[1])", "if (0)", "test_in_place.py"),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import autodiff as ad
+from autodiff.core.abstract import problem_arrays
 from autodiff.core.program import Executable
 from autodiff.core.regions import Regions
 from autodiff.planning import Problem, Store
@@ -132,7 +133,7 @@ def test_a_doctored_plan_is_seen_by_the_executor():
         x = ad.variable("x", (1000,))
         y = np.tanh(np.tanh(np.tanh(x))).sum()
     regions = Regions(graph, [y], [x], fused=False)
-    arrays = regions.problem_arrays()
+    arrays = problem_arrays(regions)
     schedule = Store().schedule(Problem.from_arrays(**arrays))
     planned = schedule.peak_bytes
     honest = Executable(regions, schedule.steps, schedule.simulation.taken, arrays["workspace"])

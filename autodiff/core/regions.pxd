@@ -59,8 +59,6 @@ cdef class Regions:
     cdef int trace_back(self, list outputs, list inputs, int8_t* needed, int32_t last) except -1
     cdef int32_t lower(self, int32_t v, int32_t* value_of, const int8_t* place) except -1
     cdef int32_t own_buffer(self, int32_t value) except -1
-    cdef bint may_overwrite(self, int32_t value, int32_t source) noexcept
-    cdef bint overwrites(self, int32_t value, int32_t position) noexcept
     cdef int32_t add_value(self, int32_t node, int32_t op, int8_t base, int8_t dtype,
                            int64_t layout) except -1
     cdef int64_t dense_layout(self, tuple shape, int itemsize) except -1
@@ -74,7 +72,6 @@ cdef class Regions:
     cdef bint is_dense(self, int32_t value) noexcept
     cdef bint sums(self, int32_t value) noexcept
     cdef tuple pass_shape(self, int32_t value)
-    cdef int64_t pass_cost(self, int32_t value) except -1
     cdef tuple shape_of(self, int32_t value)
     cdef tuple strides_of(self, int32_t value)
 

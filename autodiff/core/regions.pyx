@@ -7,8 +7,6 @@ cannot read a view a copy (`pack`) is a region of its own, visible to the plan. 
 known here.
 """
 
-import numpy as np
-
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Realloc
 from libc.stdint cimport int8_t, int32_t, int64_t
 from libc.string cimport memcpy
@@ -16,16 +14,12 @@ from libc.string cimport memcpy
 from ..errors import GraphError
 
 from .elementwise cimport Elementwise
-from .fuse cimport INSIDE, fuse, is_sum, sum_kind
+from .fuse cimport INSIDE, fuse, is_sum
 from .graph cimport Graph, Node
 from .operations cimport Operation, operations, type_dtypes
 from .simplify cimport simplify
 from .variable cimport Variable
 from .kernels cimport blas_reads
-
-cdef extern from "region.h":
-    int SUM_ROWS, SUM_COLUMNS
-    int64_t chunks_of_sum(int32_t, int64_t, int64_t)
 
 cdef extern from *:
     int AUTODIFF_DEBUG            # 1 in the debug build
@@ -233,7 +227,7 @@ cdef class Regions:
     # ---- lowering -----------------------------------------------------------------------------
 
     def add_argument(self, Variable x, strides):
-        """The value of an input, packed first if its array is strided backwards."""
+        """The value of an input, packed first if its array is not in C order."""
         cdef int dtype = self.graph.nodes[x.index].dtype
         cdef int64_t layout
         cdef int32_t value
@@ -394,17 +388,6 @@ cdef class Regions:
             return <tuple> self.graph.nodes[self.graph.sources[node.first_edge]].shape
         return self.shape_of(value)
 
-    cdef int64_t pass_cost(self, int32_t value) except -1:
-        """Arithmetic hides behind memory; what a dearer operation costs beyond it is added."""
-        cdef Value* x = &self.values[value]
-        cdef int64_t k, size = 1, weight = 1
-        for extent in self.pass_shape(value):
-            size *= <int64_t> extent
-        for k in range(x.n_inners):
-            weight += (<Elementwise> operations[
-                self.inners[x.first_inner + k].op]).cost_per_element - 1
-        return 50 + size * weight
-
     cdef int32_t pack(self, int32_t value) except -1:
         """A contiguous copy of a view; one for all who need it."""
         found = self.packs.get(value)
@@ -448,134 +431,7 @@ cdef class Regions:
                 return value
         return self.copy_of(value)
 
-    # ---- the planning problem -----------------------------------------------------------------
-
-    def problem_arrays(self):
-        """The abstract problem as flat arrays: one node a region, caller's arrays left out."""
-        cdef int32_t k, j, r, n = len(self.regions), value
-        cdef Value* x
-        cdef Value* u
-        cdef Operation op
-        nbytes = np.zeros(n, np.int64)
-        cost = np.zeros(n, np.int64)
-        workspace = np.zeros(n, np.int64)
-        level = np.zeros(n, np.int64)
-        once = np.zeros(n, np.uint8)
-        input_start = np.zeros(n + 1, np.int64)
-        input_index = np.zeros(self.n_inputs, np.int64)
-        inplace_start = np.zeros(n + 1, np.int64)
-        inplace_index = np.zeros(self.n_inputs, np.int64)
-        after_start, after = np.zeros(n + 1, np.int64), []
-        impure = -1                    # the last operation with an effect: they keep their order
-        cdef int64_t[::1] nbytes_ = nbytes, cost_ = cost, workspace_ = workspace, level_ = level
-        cdef int64_t[::1] start_ = input_start, index_ = input_index
-        cdef int64_t[::1] istart_ = inplace_start, iindex_ = inplace_index
-        cdef int64_t n_edges = 0, n_inplace = 0, e
-        for k in range(n):
-            value = self.regions[k]
-            x = &self.values[value]
-            op = <Operation> operations[x.op]
-            nbytes_[k] = x.nbytes
-            level_[k] = self.graph.nodes[x.node].level
-            if x.n_inners >= 0:
-                cost_[k] = quantise(self.pass_cost(value))
-                workspace_[k] = self.sum_workspace(value)
-            else:
-                y = self.graph.handle(x.node)
-                cost_[k] = quantise(op.cost(y))
-                workspace_[k] = op.workspace(y)
-                if op.effect == "callback":
-                    once[k] = True
-                    if impure >= 0:
-                        after.append(impure)
-                    impure = k
-            for j in range(x.n_inputs):
-                u = &self.values[self.inputs[x.first_input + j]]
-                if u.base != BUFFER:
-                    continue
-                r = self.values[u.root].slot
-                for e in range(start_[k], n_edges):
-                    if index_[e] == r:
-                        break
-                else:
-                    index_[n_edges] = r
-                    n_edges += 1
-                    if (self.may_overwrite(value, self.inputs[x.first_input + j])
-                            if x.n_inners >= 0
-                            else j in op.overwrites and self.overwrites(value, j)):
-                        iindex_[n_inplace] = r
-                        n_inplace += 1
-            after_start[k + 1] = len(after)
-            start_[k + 1] = n_edges
-            istart_[k + 1] = n_inplace
-        calls = self.calls()
-        targets = np.array([self.values[value].slot for value in self.outputs], np.int64)
-        return {"nbytes": nbytes, "cost": cost, "workspace": workspace, "level": level,
-                "once": once, "drop": calls > 0, "call": abs(calls), "input_start": input_start,
-                "input_index": input_index[:n_edges].copy(), "inplace_start": inplace_start,
-                "inplace_index": inplace_index[:n_inplace].copy(), "after_start": after_start,
-                "after_index": np.array(after, np.int64), "targets": targets}
-
-    def calls(self):
-        """By region, the marked call that made its node, 0 for none, below 0 for its results."""
-        cdef int32_t k, value
-        found = np.zeros(len(self.regions), np.int64)
-        if self.graph.calls:
-            for k, value in enumerate(self.regions):
-                found[k] = self.graph.calls.get(self.values[value].node, 0)
-        return found
-
-    def holding(self, nodes):
-        """By region, whether it holds the bytes of one of these graph nodes, or of a view of it."""
-        cdef int32_t k
-        cdef Value* x
-        found = np.zeros(len(self.regions), np.uint8)
-        for k in range(self.n_values if nodes else 0):
-            x = &self.values[k]
-            if x.base == BUFFER and x.node in nodes and x.op == self.graph.nodes[x.node].op:
-                found[self.values[x.root].slot] = 1
-        return found
-
-    cdef bint may_overwrite(self, int32_t value, int32_t source) noexcept:
-        """Whether the result of a pass may take the place of `source`.
-
-        Each element is written where it was read; no other operand looks at these bytes in
-        another layout.
-        """
-        cdef Value* x = &self.values[value]
-        cdef Value* u = &self.values[source]
-        cdef int32_t j, other
-        if u.root != source or u.nbytes != x.nbytes or u.layout != x.layout or self.sums(value):
-            return False
-        for j in range(x.n_inputs):
-            other = self.inputs[x.first_input + j]
-            if other != source and self.values[other].root == source:
-                return False
-        return True
-
-    cdef bint overwrites(self, int32_t value, int32_t position) noexcept:
-        """Whether a kernel that can write over this input may: it is a whole buffer, laid out as
-        the result, and no other operand lies in it."""
-        cdef Value* x = &self.values[value]
-        cdef int32_t j, source = self.inputs[x.first_input + position]
-        if self.values[source].root != source or self.values[source].layout != x.layout:
-            return False
-        for j in range(x.n_inputs):
-            if j != position and self.values[self.inputs[x.first_input + j]].root == source:
-                return False
-        return True
-
-    def sum_workspace(self, int32_t value):
-        """Bytes of the sums of chunks that a pass sums up at its end."""
-        cdef int64_t extents[3]
-        cdef int64_t chunks
-        cdef int kind
-        cdef Value* x = &self.values[value]
-        if not self.sums(value):
-            return 0
-        kind = sum_kind(self.pass_shape(value), self.axes_of(value), extents)
-        chunks = chunks_of_sum(SUM_ROWS if kind == 1 else SUM_COLUMNS, extents[1], extents[2])
-        return extents[0] * chunks * extents[2] * itemsizes[x.dtype] if chunks > 1 else 0
+    # ---- what is asked of them ----------------------------------------------------------------
 
     def axes_of(self, int32_t value):
         """The axes a pass sums."""
@@ -618,14 +474,6 @@ cdef class Regions:
         cdef int32_t k
         return sum([self.values[k].nbytes for k in range(self.n_values)
                     if self.values[k].base == CONSTANT and self.values[k].root == k])
-
-
-cdef int64_t quantise(int64_t cost) noexcept:
-    """Round to six bits (steps of at most 3 %), so that plans do not flip with noise."""
-    cdef int shift = 0
-    while (cost >> shift) >= 64:
-        shift += 1
-    return ((cost + ((1 << shift) >> 1)) >> shift) << shift
 
 
 cdef tuple dense_strides(tuple shape, int itemsize):
