@@ -30,6 +30,8 @@ static void pages_drop(void *data, size_t nbytes) { (void)nbytes; _aligned_free(
 #include <pthread.h>
 #include <sys/mman.h>
 
+#include "huge.h"
+
 static pthread_mutex_t pool_mutex = PTHREAD_MUTEX_INITIALIZER;
 static void pool_lock(void) { pthread_mutex_lock(&pool_mutex); }
 static void pool_unlock(void) { pthread_mutex_unlock(&pool_mutex); }
@@ -47,7 +49,9 @@ static void *pages_get(size_t nbytes)
     if (nbytes < PAGES_MAPPED)
         return posix_memalign(&data, PAGES_ALIGN, nbytes) == 0 ? data : NULL;
     data = mmap(NULL, nbytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return data == MAP_FAILED ? NULL : data;
+    if (data == MAP_FAILED) return NULL;
+    pages_huge(data, nbytes);
+    return data;
 }
 
 static void pages_drop(void *data, size_t nbytes)

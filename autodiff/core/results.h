@@ -49,17 +49,23 @@ static void results_unmap(char *data, size_t nbytes)
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "huge.h"
+
 static size_t results_page(void) { return (size_t)sysconf(_SC_PAGESIZE); }
 static char *results_malloc(size_t nbytes)
 {
     void *data;
-    return posix_memalign(&data, RESULTS_ALIGN, nbytes) == 0 ? (char *)data : NULL;
+    if (posix_memalign(&data, RESULTS_ALIGN, nbytes) != 0) return NULL;
+    pages_huge(data, nbytes);
+    return (char *)data;
 }
 static void results_free(char *data) { free(data); }
 static char *results_map(size_t nbytes)
 {
     void *data = mmap(NULL, nbytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return data == MAP_FAILED ? NULL : (char *)data;
+    if (data == MAP_FAILED) return NULL;
+    pages_huge(data, nbytes);
+    return (char *)data;
 }
 static void results_unmap_tail(char *tail, size_t nbytes) { munmap(tail, nbytes); }
 static void results_unmap(char *data, size_t nbytes) { munmap(data, nbytes); }
