@@ -201,7 +201,7 @@ class Program:
     fuse : bool
         Whether elementwise neighbours are computed in one pass over memory, so that what lies
         between them has no bytes; with False every operation stores its result, as in chapter 6.5.
-        The numbers are the same bits.
+        The numbers are the same bits, which of two NaNs a sum is apart.
 
     Attributes
     ----------

@@ -28,7 +28,7 @@ cdef extern from "region.h" nogil:
         long steps[5]
     ctypedef struct Region:
         int64_t size
-        int32_t n_sources, n_operations, n_registers, n_axes, result, itemsize, sum, is_double, own
+        int32_t n_sources, n_operations, n_registers, n_axes, result, itemsize, sum, is_double
         int64_t outer, length, inner, divisor, n_chunks, part
         BlockLoop add
         Source* sources
@@ -170,7 +170,7 @@ cdef int set_operations(Region* region, Regions regions, int32_t value) except -
         for ref in refs:
             if ref < 0:
                 last[~ref] = at
-    region.result, region.own = 0, True
+    region.result = 0
     region.n_operations = <int32_t> len(steps)
     for at, (row, name, refs, k) in enumerate(steps):
         op = &region.operations[at]
@@ -187,7 +187,6 @@ cdef int set_operations(Region* region, Regions regions, int32_t value) except -
         op.steps[op.n_inputs] = itemsizes[dtype]
         op.loop = find_block(name, tuple(numbers))
         if op.loop == NULL:
-            region.own = False
             find_loop(row.loop, tuple(numbers), &op.ufunc, &op.data)
         if at == len(steps) - 1 or not free_registers:   # the result keeps a register of its own
             op.out = n_registers

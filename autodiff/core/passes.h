@@ -125,24 +125,14 @@ static char *compute_block(Pass *pass, char **reg, char *room, int64_t start, in
     char room_[(int64_t)(r)->n_registers * BLOCK * 8 + 64];                                    \
     char *room = room_ + (-(uintptr_t)room_ & 63);
 
-/* Elements up to where blocks of the result begin with a line of the cache: loads and stores that
- * cross lines take twice as long (0.16 ns an element against 0.08). A whole block where there are
- * none. Only where all loops are our own: the bits of an element do not depend on its place. */
-static int64_t to_alignment(const Pass *pass, int64_t start) {
-    int64_t size = pass->region->itemsize;
-    uintptr_t beyond = (uintptr_t)(pass->p[pass->region->n_sources] + start * size) & 63;
-    return beyond == 0 || beyond % size ? BLOCK : (int64_t)(64 - beyond) / size;
-}
-
 static void map_part(void *context, int64_t part) {
     Pass *pass = context;
     const Region *r = pass->region;
     int64_t start = part * r->part, end = start + r->part < r->size ? start + r->part : r->size;
     ROOM(r)
     begin(pass, reg, room, end - start < BLOCK ? end - start : BLOCK);
-    int64_t n = r->own && end - start > 2 * BLOCK ? to_alignment(pass, start) : BLOCK;
-    for (; start < end; start += n, n = BLOCK) {
-        if (n > end - start) n = end - start;
+    for (; start < end; start += BLOCK) {
+        int64_t n = end - start < BLOCK ? end - start : BLOCK;
         char *result = pass->p[r->n_sources] + start * r->itemsize;
         char *found = compute_block(pass, reg, room, start, n, result);
         if (found != result) memmove(result, found, n * r->itemsize);      /* a plain copy */

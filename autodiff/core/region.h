@@ -3,8 +3,10 @@
  * The elements of the result (of the operand, where a sum follows) are taken in C order, BLOCK at
  * a time. A block of each source is where it lies if it lies dense there, else a copy in a
  * register; the operations go from register to register, which stay in the first cache; the last
- * one writes the block of the result. An element sees the same operations in the same block
- * whatever the plan, the layout of the sources and the number of threads, so its bits are the same.
+ * one writes the block of the result. An element sees the same operations at the same place of the
+ * same block whatever the plan, the addresses, the layout of the sources and the number of threads,
+ * so its bits are the same. Blocks that begin at lines of the cache were tried: of two NaNs a sum is
+ * the first or the second, by whether the compiler's loop has come to its tail, and so by address.
  */
 #ifndef AUTODIFF_REGION_H
 #define AUTODIFF_REGION_H
@@ -41,7 +43,6 @@ typedef struct Region {
     int32_t itemsize;           /* of the result */
     int32_t sum;                /* SUM_…: of outer x length x inner elements over the middle one */
     int32_t is_double;          /* what is summed */
-    int32_t own;                /* every loop is one of our own */
     int64_t outer, length, inner;
     int64_t divisor;            /* of a mean; -1 for a sum */
     BlockLoop add;
