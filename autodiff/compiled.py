@@ -8,7 +8,7 @@ import numpy as np
 from autodiff.caches import Cache
 from autodiff.core.containers import flatten
 from autodiff.core.entries import Calls, Entry
-from autodiff.core.program import Record
+from autodiff.core.record import Record
 from autodiff.core.variable import Variable
 from autodiff.errors import ArgumentError, GraphError
 from autodiff.ops.user import open_trace

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from autodiff.core.abstract import holding, problem_arrays
 from autodiff.core.graph import Graph
-from autodiff.core.program import Executable, Record
+from autodiff.core.program import Executable
+from autodiff.core.record import Record
 from autodiff.core.regions import Regions
 from autodiff.core.variable import Variable
 from autodiff.errors import ArgumentError, BudgetError, GraphError, PolicyError

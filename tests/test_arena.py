@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from autodiff.core import arena as pool
+from autodiff.core.pool import GUARDED
 from autodiff.errors import ArenaError, ArgumentError, AutodiffError
 
 MIB = 1 << 20
@@ -243,7 +244,7 @@ print("done")
     assert (result.returncode, result.stdout) == (0, "done\n"), result.stderr
 
 
-@pytest.mark.skipif(not pool.GUARDED, reason="needs the debug build")
+@pytest.mark.skipif(not GUARDED, reason="needs the debug build")
 @pytest.mark.parametrize("nbytes", [1000, 2 * MIB + 3])
 @pytest.mark.parametrize("outside", [-1, 0])
 def test_debug_build_finds_a_write_outside(nbytes, outside):

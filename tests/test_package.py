@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import autodiff
-from autodiff.core.arena import GUARDED
+from autodiff.core.pool import GUARDED
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "autodiff"
@@ -106,7 +106,7 @@ def test_imports_go_one_way():
 
 def test_imports_are_seen():
     known = modules()
-    assert imports("core.arena", SOURCES / "core/arena.pyx", known) == {"errors"}
+    assert imports("core.pool", SOURCES / "core/pool.pyx", known) == {"errors"}
     assert "core.allocate" in imports("core.bestfit", SOURCES / "core/bestfit.pyx", known)
     assert {"core.arena", "errors"} <= imports("", SOURCES / "__init__.py", known)
 

@@ -12,7 +12,7 @@ import pytest
 
 import autodiff as ad
 from autodiff.core.arena import arena_bytes
-from autodiff.core.program import Record
+from autodiff.core.record import Record
 
 
 def python(text):
@@ -232,3 +232,59 @@ def test_arguments_as_they_lie_in_memory(shape, dtype):
         for found, right in zip(step(one), value, strict=True):
             assert found.tobytes() == right.tobytes()
         assert one.tobytes() == before
+
+
+# ---- results ----------------------------------------------------------------------------------
+
+
+def doubled(extent):
+    with ad.Graph():
+        x = ad.variable("x", (extent,))
+        return ad.Program([x], [x * 2.0])
+
+
+def test_memory_of_results_that_are_gone_serves_the_next_run():
+    ad.release_memory()
+    program, x = doubled(100_000), np.arange(100_000.0)
+    first, = program(x)
+    address = first.ctypes.data
+    second, = program(x)
+    assert second.ctypes.data != address
+    del first
+    assert arena_bytes()[1] >= 800_000
+    third, = program(x + 1)
+    assert third.ctypes.data == address
+    np.testing.assert_array_equal(second, 2 * x)
+    np.testing.assert_array_equal(third, 2 * x + 2)
+
+
+def test_a_view_of_a_result_keeps_its_memory_to_itself():
+    ad.release_memory()
+    program, x = doubled(100_000), np.arange(100_000.0)
+    kept = program(x)[0][:3]
+    program(-x)
+    program(-x)
+    np.testing.assert_array_equal(kept, [0, 2, 4])
+
+
+def test_idle_memory_of_results_is_that_of_the_last_two_only():
+    ad.release_memory()
+    programs = [doubled(extent) for extent in (100_000, 110_000, 120_000)]
+    for program, extent in zip(programs, (100_000, 110_000, 120_000), strict=True):
+        program(np.zeros(extent))
+    assert arena_bytes() == (0, 8 * (110_000 + 120_000))
+    held = [programs[2](np.zeros(120_000)) for _ in range(5)]
+    del held
+    assert arena_bytes() == (0, 8 * (120_000 + 120_000))
+    assert ad.release_memory() == 8 * (120_000 + 120_000)
+
+
+def test_the_limit_holds_for_what_results_leave_behind():
+    ad.release_memory()
+    program = doubled(100_000)
+    ad.set_arena_limit(799_999)
+    try:
+        program(np.zeros(100_000))
+        assert arena_bytes() == (0, 0)
+    finally:
+        ad.set_arena_limit(None)

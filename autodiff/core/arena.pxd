@@ -1,10 +1,6 @@
-"""The pool of arenas: `lease_block` and `give_back` for a run, `lease` for Python."""
+"""A lease of bytes, as Python sees it."""
 
-
-cdef struct Block:
-    char* base              # start of what the system gave, guard zone included
-    size_t nbytes           # bytes an arena may use; guard zones come on top
-    Block* next             # next idle block of the pool
+from .pool cimport Block
 
 
 cdef class Arena:
@@ -16,6 +12,3 @@ cdef class Arena:
 
 
 cpdef Arena lease(Py_ssize_t nbytes)
-cdef Block* lease_block(Py_ssize_t nbytes) except NULL
-cdef char* block_data(Block* block) noexcept nogil
-cdef int give_back(Block* block, Py_ssize_t nbytes) except -1

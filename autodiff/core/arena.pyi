@@ -2,8 +2,6 @@
 
 from typing import final
 
-GUARDED: bool
-
 @final
 class Arena:
     @property

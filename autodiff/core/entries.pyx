@@ -30,6 +30,7 @@ from .containers cimport (
 )
 from .containers import leaves_like, paths
 from .program cimport Executable, Input, allocate_addresses, fits
+from .results cimport check_results
 
 from ..errors import ArgumentError
 
@@ -146,7 +147,7 @@ cdef class Entry:
                     and self.match(<Structure> both.items[1], kwargs, &at, bases, bases + n, held)):
                 return MISS
             if out is not None:
-                executable.check_out(into, held)
+                check_results(into, executable.n_outputs, executable.outputs, held)
             for k in range(len(self.constants)):
                 bases[FIRST + executable.n_inputs + k] = cnp.PyArray_BYTES(
                     <cnp.ndarray> self.constants[k])

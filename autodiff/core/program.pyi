@@ -5,18 +5,9 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from autodiff.core.record import Record
 from autodiff.core.regions import Regions
 from autodiff.core.steps import Steps
-
-@final
-class Memory: ...
-
-@final
-class Record:
-    @property
-    def number(self) -> int | None: ...
-    @number.setter
-    def number(self, number: int) -> None: ...
 
 @final
 class Executable:

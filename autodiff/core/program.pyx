@@ -10,93 +10,37 @@ import numpy as np
 cimport numpy as cnp
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.ref cimport Py_DECREF, Py_INCREF
-from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint64_t
+from libc.stdint cimport INT64_MAX, int32_t, int64_t
 from libc.string cimport memcmp
 
 from ..errors import ArenaError, ArgumentError, DTypeError, IndexRangeError, ShapeError
 
-from .arena cimport Block, block_data, give_back, lease_block
-from .code cimport ARENA, BLOCK, FIRST, Code, Instruction, Operand, array_view, callback
+from .code cimport ARENA, BLOCK, FIRST, Code, Instruction, Operand, callback
 from .operations cimport type_dtypes
 from .variable cimport Variable
 from .kernels cimport INTERRUPTED, OK, RAISED, Run
+from .pool cimport Block, block_data, give_back, keep_first, lease_block
+from .record cimport Record
 from .regions cimport Regions
+from .results cimport Memory, check_results, new_memory, new_result
 from .steps cimport Steps
 
 cnp.import_array()
 
 cdef extern from "Python.h":
     int PyErr_CheckSignals() except -1
-    ctypedef struct PyThreadState:
-        pass
-    PyThreadState* PyThreadState_Get() noexcept
-    uint64_t PyThreadState_GetID(PyThreadState*) noexcept
 
 cdef extern from "clock.h" nogil:
     int64_t nanoseconds()
 
-cdef extern from "results.h" nogil:
-    int results_get(Results*, size_t nbytes, size_t kept)
-    void results_cut(Results*, size_t kept)
-    void results_drop(Results*)
-
-cdef extern from "numpy/arrayobject.h":
-    int PyArray_SetBaseObject(cnp.ndarray, object) except -1
-
 cdef enum:
     ROOM = 96                     # addresses kept on the stack; longer tables are allocated
     QUICK = 32768                 # bytes touched up to which a run keeps the interpreter's lock
-    THREADS = 64                  # further threads that a record remembers
     GLANCE = 1 << 20              # bytes touched, about 0.1 ms, after which the clock is read
     GLANCE_EACH = 256             # what an instruction counts beside the bytes it touches
     POLL = 10_000_000             # nanoseconds after which Python sees signals
 
 cdef char nothing[64]             # where an arena of no bytes begins
-
-
-cdef class Record:
-    """A number for each thread: the last one that was set there.
-
-    Threads are told apart by an id that Python never uses again, so that a new thread does not
-    find the number of one that has ended.
-
-    >>> from autodiff.core.program import Record
-    >>> Record().number
-    """
-
-    @property
-    def number(self):
-        """The number last set in this thread, None before."""
-        cdef uint64_t thread = PyThreadState_GetID(PyThreadState_Get())
-        if self.thread == thread:
-            return self.latest
-        return None if self.others is None else self.others.get(thread)
-
-    @number.setter
-    def number(self, int64_t number):
-        self.set(number)
-
-    cdef int set(self, int64_t number) except -1:
-        cdef uint64_t thread = PyThreadState_GetID(PyThreadState_Get())
-        if self.thread == 0:
-            self.thread = thread
-        if self.thread == thread:
-            self.latest = number
-            return 0
-        if self.others is None:
-            self.others = {}
-        self.others.pop(thread, None)
-        self.others[thread] = number
-        if len(self.others) > THREADS:
-            del self.others[next(iter(self.others))]
-        return 0
-
-
-cdef class Memory:
-    """Bytes that result arrays keep alive."""
-
-    def __dealloc__(self):
-        results_drop(&self.results)
 
 
 cdef bint fits(object given, const Input* wanted) noexcept:
@@ -253,7 +197,7 @@ cdef class Executable:
 
         `arrays` are the arguments, which must lie elsewhere.
         """
-        self.check_out(out, arrays)
+        check_results(out, self.n_outputs, self.outputs, arrays)
 
     def __call__(self, list arrays, list constants, int64_t[::1] spent=None, list out=None,
                  int64_t times=1):
@@ -284,27 +228,6 @@ cdef class Executable:
             if bases != room:
                 PyMem_Free(bases)
 
-    cdef int check_out(self, list out, list arrays) except -1:
-        """Raise where results cannot be written into these arrays; `arrays` are the arguments."""
-        cdef Py_ssize_t k, j
-        cdef int64_t low, high, other_low, other_high
-        if len(out) != self.n_outputs:
-            raise ArgumentError(f"out= takes {self.n_outputs} arrays, {len(out)} were given")
-        for k in range(self.n_outputs):
-            check_result(out[k], &self.outputs[k], k)
-            extent_of(<cnp.ndarray> out[k], &low, &high)
-            for j in range(k + len(arrays)):
-                array = out[j] if j < k else arrays[j - k]
-                if not isinstance(array, np.ndarray):
-                    continue          # numbers and lists become arrays of their own
-                extent_of(<cnp.ndarray> array, &other_low, &other_high)
-                if low < other_high and other_low < high:
-                    what = f"array {j} of out=" if j < k else f"argument {j - k}"
-                    raise ArgumentError(
-                        f"out=: array {k} overlaps {what} in memory, which may be read after it "
-                        "is written; give it memory of its own")
-        return 0
-
     cdef Py_ssize_t n_addresses(self) noexcept:
         """How many addresses a run needs: of its bases, and of one instruction's operands."""
         return self.code.n_bases + self.code.widest
@@ -321,15 +244,11 @@ cdef class Executable:
         cdef int64_t high[2]
         cdef list results = []
         if self.block_bytes:
-            memory = Memory.__new__(Memory)
-            if results_get(&memory.results, self.block_bytes, code.kept_bytes):
-                raise ArenaError(
-                    f"cannot get {self.block_bytes} bytes for the results of a program: the system "
-                    "refuses; give the program a smaller budget")
-            bases[BLOCK] = memory.results.data
+            memory = new_memory(self.block_bytes)
+            bases[BLOCK] = block_data(memory.block)
         for k in range(self.n_outputs):
             if out is None:
-                results.append(self.result_array(&self.outputs[k], memory, bases))
+                results.append(new_result(&self.outputs[k], memory, bases))
             else:
                 bases[self.outputs[k].base] = cnp.PyArray_BYTES(<cnp.ndarray> out[k])
         bases[ARENA] = nothing
@@ -356,24 +275,9 @@ cdef class Executable:
         if status != OK:
             self.fail(status, &run, failed)
         if memory is not None:
-            results_cut(&memory.results, code.kept_bytes)
+            keep_first(memory.block, code.kept_bytes)
         self.record.set(high[0] + high[1] + self.small_bytes + self.captured_bytes)
         return results if out is None else out
-
-    cdef object result_array(self, const Output* at, Memory memory, char** bases):
-        """The array of one result: part of the block, or memory of its own."""
-        cdef cnp.npy_intp shape[32]
-        cdef int d
-        if at.base == BLOCK:
-            array = array_view(at.layout, at.dtype, memory.results.data + at.offset)
-            Py_INCREF(memory)
-            PyArray_SetBaseObject(array, memory)
-            return array
-        for d in range(at.layout[0]):
-            shape[d] = at.layout[1 + d]
-        array = cnp.PyArray_EMPTY(<int> at.layout[0], shape, at.dtype, 0)
-        bases[at.base] = cnp.PyArray_BYTES(array)
-        return array
 
     cdef int fail(self, int status, void* of_run, int64_t failed) except -1:
         """Raise the error of a run that ended at instruction `failed`."""
@@ -404,43 +308,6 @@ cdef int poll(Run* run) noexcept with gil:
         Py_INCREF(error)
         run.exception = <void*> error
         return INTERRUPTED
-
-
-cdef int check_result(object given, const Output* wanted, Py_ssize_t k) except -1:
-    """Raise where a result cannot be written into the k-th array that was given for it."""
-    dtype = type_dtypes[wanted.dtype]
-    shape = tuple([wanted.layout[1 + d] for d in range(wanted.layout[0])])
-    if not isinstance(given, np.ndarray) or isinstance(given, np.ma.MaskedArray):
-        raise ArgumentError(
-            f"out=: array {k} is a {type(given).__name__}, an array of {dtype} and shape {shape} "
-            "is needed")
-    if given.dtype is not dtype and given.dtype != dtype:
-        raise DTypeError(f"out=: array {k} is of {given.dtype}, the result of {dtype}")
-    if given.shape != shape:
-        raise ShapeError(f"out=: array {k} has shape {given.shape}, the result {shape}")
-    flags = cnp.PyArray_FLAGS(<cnp.ndarray> given)
-    for flag, name in (
-            (cnp.NPY_ARRAY_C_CONTIGUOUS, "in C order"), (cnp.NPY_ARRAY_ALIGNED, "aligned"),
-            (cnp.NPY_ARRAY_WRITEABLE, "writable")):
-        if not flags & flag:
-            raise ArgumentError(f"out=: array {k} is not {name}; give one that is, np.empty(...)")
-    return 0
-
-
-cdef int extent_of(cnp.ndarray array, int64_t* low, int64_t* high) except -1:
-    """The addresses of the first byte of an array and past its last one; equal where empty."""
-    cdef int d
-    low[0] = high[0] = <int64_t> cnp.PyArray_BYTES(array)
-    for d in range(cnp.PyArray_NDIM(array)):
-        if cnp.PyArray_DIM(array, d) == 0:
-            high[0] = low[0]
-            return 0
-        if cnp.PyArray_STRIDE(array, d) < 0:
-            low[0] += (cnp.PyArray_DIM(array, d) - 1) * cnp.PyArray_STRIDE(array, d)
-        else:
-            high[0] += (cnp.PyArray_DIM(array, d) - 1) * cnp.PyArray_STRIDE(array, d)
-    high[0] += cnp.PyArray_ITEMSIZE(array)
-    return 0
 
 
 cdef char** allocate_addresses(Py_ssize_t n) except NULL:

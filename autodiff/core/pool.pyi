@@ -1,0 +1,3 @@
+"""The pool of memory that programs work in."""
+
+GUARDED: bool
