@@ -329,3 +329,40 @@ def test_bits_do_not_depend_on_addresses(n):
         out = [row[k:k + n] for row in room]
         found.add(b"".join(y.tobytes() for y in program(first, second, out=out)))
     assert len(found) == 1
+
+
+@pytest.mark.parametrize("shape", [(7,), (512,), (100_003,), (40, 7), (3, 600)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("f", [
+    lambda x, z: (x * z).sum(-1),
+    lambda x, z: np.square(2 * x + z).sum(-1),
+    lambda x, z: (x * z).mean(),
+    lambda x, z: (x * z[..., ::-1]).sum(-1),
+    lambda x, z: (np.exp(x) * np.exp(x)).sum(),
+])
+def test_a_product_is_summed_as_it_is_made_with_the_same_bits(f, dtype, shape):
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal(shape).astype(dtype) for _ in "xz"]
+    with ad.Graph():
+        inputs = [ad.variable(name, shape, dtype) for name in "xz"]
+        result = f(*inputs)
+        fused = ad.Program(inputs, [result])
+        plain = ad.Program(inputs, [result], fuse=False)
+    assert fused(*arrays)[0].tobytes() == plain(*arrays)[0].tobytes()
+    np.testing.assert_allclose(fused(*arrays)[0], f(*arrays), rtol=2e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("begin", [0, 1, 5])
+def test_results_beyond_the_caches_are_written_wherever_they_lie(begin):
+    extent = (1 << 21) + 13                  # more than 16 MiB, and no whole line at its end
+    x = np.random.default_rng(0).standard_normal(extent)
+    with ad.Graph():
+        v = ad.variable("x", (extent,))
+        program = ad.Program([v], [2.0 * v + 1.0])
+        reverse = ad.Program([v], [v[::-1]])
+    room = np.full(extent + 10, np.nan)
+    program(x, out=[room[begin : begin + extent]])
+    np.testing.assert_array_equal(room[begin : begin + extent], 2 * x + 1)
+    assert np.isnan(room[:begin]).all()
+    assert np.isnan(room[begin + extent :]).all()
+    np.testing.assert_array_equal(reverse(x)[0], x[::-1])

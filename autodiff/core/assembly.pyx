@@ -28,7 +28,8 @@ cdef extern from "region.h" nogil:
         long steps[5]
     ctypedef struct Region:
         int64_t size
-        int32_t n_sources, n_operations, n_registers, n_axes, result, itemsize, sum, is_double
+        int32_t n_sources, n_operations, n_registers, n_axes, result, itemsize, sum, factor
+        int32_t is_double
         int64_t outer, length, inner, divisor, n_chunks, part
         BlockLoop add
         Source* sources
@@ -112,17 +113,19 @@ cdef int number_of(Regions regions, Value* x, int32_t ref) noexcept:
     return regions.inners[x.first_inner + ~ref].dtype
 
 
-cdef list steps_of(Regions regions, int32_t value):
+cdef tuple steps_of(Regions regions, int32_t value):
     """The operations of a region in order: (row, name of the loop, inputs as in Inner, place).
 
     A product that only a sum or a difference reads is computed with it: one loop of two roundings,
     which are the same bits. Where both terms are NaN, the compiler's order chooses the sign. A
-    comparison that only a selection reads is made with it, and has no mask.
+    comparison that only a selection reads is made with it, and has no mask. A product that only
+    the sum over rows reads is summed as it is made: no step, but the factors, which are returned
+    beside the steps.
     """
     cdef Value* x = &regions.values[value]
     cdef Inner* inner
     cdef int32_t k, j, m
-    cdef list uses = [0] * x.n_inners, found = [None] * x.n_inners
+    cdef list uses = [0] * x.n_inners, found = [None] * x.n_inners, factors = []
     cdef list refs
     for k in range(x.n_inners):
         inner = &regions.inners[x.first_inner + k]
@@ -155,7 +158,20 @@ cdef list steps_of(Regions regions, int32_t value):
                     name, refs = joint, [*found[m][2], *refs[1:]]
                     found[m] = None
         found[k] = (row, name, refs, k)
-    return [step for step in found if step is not None]
+    m = x.n_inners - 1
+    if m >= 0 and found[m] is not None and uses[m] == 0 and sums_rows(regions, value):
+        name, refs = found[m][1:3]
+        if name in ("multiply", "square"):
+            found[m] = None
+            factors = [refs[0], refs[len(refs) - 1]]
+    return [step for step in found if step is not None], factors
+
+
+cdef bint sums_rows(Regions regions, int32_t value) except -1:
+    """Whether a pass ends in a sum over the last axes."""
+    cdef int64_t extents[3]
+    return regions.sums(value) and sum_kind(
+        regions.pass_shape(value), regions.axes_of(value), extents) == 1
 
 
 cdef int set_operations(Region* region, Regions regions, int32_t value) except -1:
@@ -164,13 +180,14 @@ cdef int set_operations(Region* region, Regions regions, int32_t value) except -
     cdef PassOperation* op
     cdef Elementwise row
     cdef int32_t at, k, j, ref, dtype, heaviest = 1, n_registers = x.n_inputs
-    cdef list steps = steps_of(regions, value), refs, numbers
+    cdef list steps, factors, refs, numbers
     cdef list last = [0] * x.n_inners, register = [0] * x.n_inners, free_registers = []
-    for at, (_, _, refs, k) in enumerate(steps):
+    steps, factors = steps_of(regions, value)
+    for at, (_, _, refs, k) in enumerate([*steps, (None, "", factors, 0)]):
         for ref in refs:
             if ref < 0:
                 last[~ref] = at
-    region.result = 0
+    region.result, region.factor = 0, -1
     region.n_operations = <int32_t> len(steps)
     for at, (row, name, refs, k) in enumerate(steps):
         op = &region.operations[at]
@@ -200,6 +217,9 @@ cdef int set_operations(Region* region, Regions regions, int32_t value) except -
                 free_registers.append(register[~ref])
         region.result = op.out
         heaviest = max(heaviest, row.cost_per_element)
+    if factors:
+        region.result, region.factor = [
+            ref if ref >= 0 else <int> register[~ref] for ref in factors]
     region.n_registers = n_registers
     region.part = CHUNK if heaviest > 1 else LIGHT_PART
     return 0

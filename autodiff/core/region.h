@@ -42,6 +42,7 @@ typedef struct Region {
     int32_t result;             /* the register of the last operation; a source in a plain sum */
     int32_t itemsize;           /* of the result */
     int32_t sum;                /* SUM_…: of outer x length x inner elements over the middle one */
+    int32_t factor;             /* register whose products with the result are summed; -1: none */
     int32_t is_double;          /* what is summed */
     int64_t outer, length, inner;
     int64_t divisor;            /* of a mean; -1 for a sum */
