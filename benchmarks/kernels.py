@@ -20,8 +20,8 @@ NUMPY = {"abs": np.absolute, "clip": np._core.umath.clip, "relu": None, "share":
 def operands(types, size, rng):
     """Return arrays for the operands and the result, values where every function is defined."""
     letters = types.replace(">", "")
-    drawn = [rng.random(size) + 0.1 for _ in letters]
-    return [aligned((a > 0.6) if k == "?" else a.astype(k))
+    drawn = [rng.random(1 if k.isupper() else size) + 0.1 for k in letters]
+    return [aligned((a > 0.6) if k == "?" else a.astype(k.lower()))
             for a, k in zip(drawn, letters, strict=True)]
 
 
@@ -55,7 +55,7 @@ def compare(kernels, name, types, size, rounds=9):
 
     calls = [ours]
     if isinstance(ufunc, np.ufunc):
-        half = [a[: size // 2] for a in inputs]
+        half = [a[: size // 2] if a.size > 1 else a for a in inputs]
         calls += [lambda: numpys(inputs, out), lambda: numpys(half, out[: size // 2])]
     best = [np.inf] * len(calls)
     for _ in range(rounds):

@@ -18,7 +18,7 @@ cdef extern from "region.h" nogil:
     int CHUNK
     int SOURCE_DENSE, SOURCE_SCALAR, SOURCE_STRIDED, SUM_NONE, SUM_ROWS, SUM_COLUMNS
     ctypedef struct Source:
-        int32_t kind, itemsize, n_axes, axes
+        int32_t kind, itemsize, n_axes, axes, filled
     ctypedef struct PassOperation "Operation":
         BlockLoop loop
         PyUFuncGenericFunction ufunc
@@ -38,6 +38,10 @@ cdef extern from "region.h" nogil:
     int64_t chunks_of_sum(int32_t, int64_t, int64_t)
     void broadcast_strides(const int64_t*, int64_t, const int64_t*, int64_t*)
     int64_t merge_axes(int64_t, int64_t*, int, int64_t (*)[32])
+
+# Loops whose first two operands may change places.
+cdef frozenset FACTORS = frozenset([
+    "add", "multiply", "multiply_add", "multiply_subtract", "subtract_multiply"])
 
 cdef enum:
     LIGHT_PART = 65536            # elements of one part where arithmetic waits for memory
@@ -87,6 +91,7 @@ cdef int set_sources(Region* region, Regions regions, int32_t value) except -1:
         u = &regions.values[regions.inputs[x.first_input + k]]
         source = &region.sources[k]
         source.itemsize = itemsizes[u.dtype]
+        source.filled = False
         source.axes = region.n_axes
         for d in range(ndim):
             extents[d] = full[d]
@@ -174,6 +179,32 @@ cdef bint sums_rows(Regions regions, int32_t value) except -1:
         regions.pass_shape(value), regions.axes_of(value), extents) == 1
 
 
+cdef bint is_scalar(const Region* region, int32_t ref) noexcept:
+    """Whether an operand, as in Inner, is one number throughout the pass."""
+    return 0 <= ref < region.n_sources and region.sources[ref].kind == SOURCE_SCALAR
+
+
+cdef int fill_scalars(Region* region, refs) except -1:
+    """Have those of the operands that are one number filled into a register."""
+    for ref in refs:
+        if is_scalar(region, ref):
+            region.sources[<int> ref].filled = True
+    return 0
+
+
+cdef BlockLoop loop_of(Region* region, str name, list refs, tuple numbers):
+    """The own loop of an operation, or NULL: one for its scalars, else they are filled."""
+    cdef BlockLoop loop
+    scalars = frozenset([j for j, ref in enumerate(refs) if is_scalar(region, ref)])
+    for taken in [scalars, *[scalars - {j} for j in scalars]] if scalars else []:
+        loop = find_block(name, numbers, taken)
+        if taken and loop != NULL:
+            fill_scalars(region, [refs[j] for j in scalars - taken])
+            return loop
+    fill_scalars(region, refs)
+    return find_block(name, numbers)
+
+
 cdef int set_operations(Region* region, Regions regions, int32_t value) except -1:
     """The loop and the registers of each operation."""
     cdef Value* x = &regions.values[value]
@@ -191,6 +222,8 @@ cdef int set_operations(Region* region, Regions regions, int32_t value) except -
     region.n_operations = <int32_t> len(steps)
     for at, (row, name, refs, k) in enumerate(steps):
         op = &region.operations[at]
+        if name in FACTORS and is_scalar(region, refs[0]):
+            refs[0], refs[1] = refs[1], refs[0]
         op.n_inputs = <int32_t> len(refs)
         op._in[0] = op._in[1] = op._in[2] = op._in[3] = 0
         numbers = []
@@ -202,7 +235,7 @@ cdef int set_operations(Region* region, Regions regions, int32_t value) except -
         dtype = regions.inners[x.first_inner + k].dtype
         numbers.append(dtype)
         op.steps[op.n_inputs] = itemsizes[dtype]
-        op.loop = find_block(name, tuple(numbers))
+        op.loop = loop_of(region, name, refs, tuple(numbers))
         if op.loop == NULL:
             find_loop(row.loop, tuple(numbers), &op.ufunc, &op.data)
         if at == len(steps) - 1 or not free_registers:   # the result keeps a register of its own
@@ -220,6 +253,7 @@ cdef int set_operations(Region* region, Regions regions, int32_t value) except -
     if factors:
         region.result, region.factor = [
             ref if ref >= 0 else <int> register[~ref] for ref in factors]
+    fill_scalars(region, [region.result, region.factor])
     region.n_registers = n_registers
     region.part = CHUNK if heaviest > 1 else LIGHT_PART
     return 0

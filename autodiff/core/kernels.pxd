@@ -33,7 +33,7 @@ cdef extern from "call.h" nogil:
 cdef extern from "region.h" nogil:
     ctypedef void (*BlockLoop)(void*, const void*, const void*, const void*, int64_t)
 
-cdef BlockLoop find_block(str name, tuple numbers)
+cdef BlockLoop find_block(str name, tuple numbers, frozenset scalars=*)
 cdef int find_kernel(str name, Kernel* kernel, Prepare* prepare) except -1
 cdef int find_loop(object source, tuple numbers, PyUFuncGenericFunction* loop,
                    void** data) except -1

@@ -135,9 +135,14 @@ cdef int find_kernel(str name, Kernel* kernel, Prepare* prepare) except -1:
     return 0
 
 
-cdef BlockLoop find_block(str name, tuple numbers):
-    """The own loop of an elementwise row for these type numbers, or NULL."""
+cdef BlockLoop find_block(str name, tuple numbers, frozenset scalars=frozenset()):
+    """The own loop of an elementwise row for these type numbers, or NULL.
+
+    `scalars` are the positions of the operands that are one number each.
+    """
     *inputs, out = [type_character(number) for number in numbers]
+    for j in scalars:
+        inputs[j] = inputs[j].upper()
     return find_block_loop(name.encode(), f"{''.join(inputs)}>{out}".encode())
 
 
@@ -239,7 +244,10 @@ def block_cpu():
 
 
 def block_loops():
-    """Return the block loops of this processor: a list of (name, types), as ("add", "dd>d")."""
+    """Return the block loops of this processor: a list of (name, types), as ("add", "dD>d").
+
+    A capital letter is an operand of one number.
+    """
     found = []
     cdef const NamedBlock* row = blocks.loops
     while row.name != NULL:
@@ -249,12 +257,14 @@ def block_loops():
 
 
 cdef list addresses(str types, tuple arrays):
-    """Where the data of contiguous arrays of these types and of one length begin."""
+    """Where the data of contiguous arrays of these types begin, of one length or one number."""
     letters = types.replace(">", "")
-    if [array.dtype.char for array in arrays] != list(letters):
+    if [array.dtype.char for array in arrays] != list(letters.lower()):
         raise TypeError(f"arrays of {letters}, not of {[array.dtype.str for array in arrays]}")
-    if not all(array.shape == (arrays[0].size,) and array.strides == (array.itemsize,)
-               or array.size < 2 for array in arrays):
+    size = arrays[len(arrays) - 1].size
+    if not all(array.shape == (1 if letter.isupper() else size,)
+               and array.strides == (array.itemsize,) or array.size < 2
+               for letter, array in zip(letters, arrays)):
         raise ValueError("a block is one-dimensional, contiguous, and as long as the others")
     return [array.ctypes.data for array in arrays]
 
@@ -267,7 +277,7 @@ def run_block_loop(str name, str types, *arrays, int64_t repeats=1):
     at = addresses(types, arrays)
     cdef size_t out = at.pop()
     cdef size_t[4] given = [0, 0, 0, 0]
-    cdef int64_t n = arrays[0].size, _run
+    cdef int64_t n = arrays[len(arrays) - 1].size, _run
     for k, address in enumerate(at):
         given[k] = address
     cdef size_t third = <size_t> &given[2] if len(at) == 4 else given[2]

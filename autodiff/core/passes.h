@@ -54,7 +54,8 @@ static void load_strided(const Region *r, const Source *s, const char *from, int
     }
 }
 
-/* A register of one number: wide stores, for a block of narrow ones takes as long as an operation. */
+/* A register of one number, for loops that have no form for it: wide stores, for a block of narrow
+ * ones takes as long as an operation. */
 static void fill(char *to, const char *from, int64_t size, int64_t n) {
     switch (size) {
         case 1: memset(to, *from, n); break;
@@ -67,13 +68,15 @@ static void fill(char *to, const char *from, int64_t size, int64_t n) {
 /* ---- one block ---- */
 #define UNCACHED (1 << 24)      /* bytes from which a result is too large for the caches */
 
-/* Registers: those of the sources, those of the operations. Scalars are loaded once a part. */
+/* Registers: those of the sources, those of the operations. Scalars are filled once a part. */
 static void begin(const Pass *pass, char **reg, char *room, int64_t n) {
     const Region *r = pass->region;
     for (int32_t k = 0; k < r->n_registers; k++) reg[k] = room + (int64_t)k * BLOCK * 8;
     for (int32_t k = 0; k < r->n_sources; k++)
-        if (r->sources[k].kind == SOURCE_SCALAR)
-            fill(reg[k], pass->p[k], r->sources[k].itemsize, n);
+        if (r->sources[k].kind == SOURCE_SCALAR) {
+            if (r->sources[k].filled) fill(reg[k], pass->p[k], r->sources[k].itemsize, n);
+            else reg[k] = pass->p[k];
+        }
 }
 
 /* Compute n elements from logical index `start` on into `result` (NULL: into a register, whose

@@ -26,6 +26,7 @@ typedef struct Source {         /* an operand: how its elements are found in the
     int32_t kind, itemsize;
     int32_t n_axes;             /* where strided: the axes left after merging, from offset `axes` */
     int32_t axes;               /* of the region's `axes`: shape, then byte strides */
+    int32_t filled;             /* where scalar: a loop reads a register of it, not the number */
 } Source;
 
 typedef struct Operation {      /* from register to register */
