@@ -209,10 +209,10 @@ cdef class Graph:
         cdef int64_t slot = 0
         cdef int32_t k, j, code, lasti, level = self.base_level
         cdef Node* node
-        if len(shape) > MAX_NDIM:
-            raise ShapeError(
-                f"{op.name}: {len(shape)} axes{self.here()}; autodiff goes up to {MAX_NDIM}")
-        shape = self.intern_shape(shape)
+        given = shape
+        shape = self.intern_shape(given)
+        if shape is None:
+            raise ShapeError(f"{op.name}: {no_shape(given)}{self.here()}")
         for j in range(n):
             if self.nodes[inputs[j]].level > level:
                 level = self.nodes[inputs[j]].level
@@ -306,11 +306,9 @@ cdef class Graph:
         return 0
 
     cdef tuple intern_shape(self, tuple shape):
-        """The one tuple equal to `shape`; its arrays have no more bytes than an int64 counts."""
+        """The one tuple equal to `shape`; None where no array has such a shape."""
         found = self.shapes.get(shape)
-        if found is None:
-            if 8 * math.prod([max(extent, 1) for extent in shape]) >= INT64_MAX:
-                raise ShapeError(f"shape {shape} is larger than any array{self.here()}")
+        if found is None and no_shape(shape) is None:
             found = self.shapes[shape] = shape
         return <tuple> found
 
@@ -417,6 +415,17 @@ cdef class Graph:
         v.index = index
         self.handles[index] = <void*> v
         return v
+
+
+cdef str no_shape(tuple shape):
+    """Why no array has this shape, or None: its bytes must be a number that an int64 counts."""
+    if len(shape) > MAX_NDIM:
+        return f"{len(shape)} axes are too many, autodiff goes up to {MAX_NDIM}"
+    if any([extent < 0 for extent in shape]):
+        return f"shape {shape} has a negative extent"
+    if 8 * math.prod([max(extent, 1) for extent in shape]) >= INT64_MAX:
+        return f"shape {shape} is larger than any array"
+    return None
 
 
 cdef bint same_bits(object held, object array) except -1:
