@@ -9,6 +9,7 @@ import numpy as np
 from autodiff.core.variable import Variable, here
 from autodiff.errors import DTypeError, IndexRangeError, ShapeError
 from autodiff.ops.elementwise import astype, exp
+from autodiff.ops.gathering import as_places
 from autodiff.ops.movement import broadcast_to, reshape, transpose
 from autodiff.ops.reductions import flatten_last, normal_axes, reduced_shape, sum
 from autodiff.ops.table import Structural, variables
@@ -178,9 +179,9 @@ _one_hot = _OneHot(
     doc="y = 1 at the label along a new last axis, 0 elsewhere; carries nothing")
 
 
-def _require_labels(name, labels):
+def _require_labels(name, labels, where=""):
     if labels.dtype.kind not in "iu":
-        raise DTypeError(f"{name}: labels are integers, not {labels.dtype}")
+        raise DTypeError(f"{name}: labels are integers, not {labels.dtype}{where}")
 
 
 def _require_pair(name, x, labels, where=""):
@@ -188,14 +189,14 @@ def _require_pair(name, x, labels, where=""):
         raise ShapeError(
             f"{name}: logits of shape {x.shape} and labels of shape {labels.shape}; they must be "
             f"(m, c) and (m,){where}")
-    _require_labels(name, labels)
+    _require_labels(name, labels, where)
 
 
 def _traced_pair(name, logits, labels):
     """Logits and labels as the inputs of a row."""
     x, labels = variables(name, logits, labels)
     _require_pair(name, x, labels, here(x))
-    return [_floating(name, x), astype(labels, np.int64)]
+    return [_floating(name, x), as_places(labels)]
 
 
 def _plain_pair(name, logits, labels):
@@ -301,6 +302,6 @@ def one_hot(labels, n_classes, dtype=np.float64):
         _require_labels("one_hot", labels)
         _require_classes("one_hot", labels, n_classes)
         return np.equal(labels[..., None], np.arange(n_classes)).astype(dtype)
-    _require_labels("one_hot", labels)
+    _require_labels("one_hot", labels, here(labels))
     return _one_hot(
-        [astype(labels, np.int64)], (*labels.shape, n_classes), dtype, (n_classes,))
+        [as_places(labels)], (*labels.shape, n_classes), dtype, (n_classes,))
