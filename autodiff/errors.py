@@ -14,7 +14,11 @@ class ShapeError(AutodiffError, ValueError):
 
 
 class DTypeError(AutodiffError, TypeError):
-    """A dtype cannot be used here (object, string, an integer array to differentiate)."""
+    """A dtype or type cannot be used here (object, string, integers to differentiate)."""
+
+
+class NumberError(AutodiffError, OverflowError):
+    """A Python integer does not fit the dtype that it meets."""
 
 
 class ArgumentError(AutodiffError, ValueError):
