@@ -8,11 +8,12 @@ import numpy as np
 
 from libc.stdint cimport int32_t
 
-from ..errors import DTypeError, GraphError, ShapeError
+from ..errors import DTypeError, GraphError, NumberError, ShapeError
 
 from .graph cimport FLAG_WEAK, Graph
 from .operations cimport Operation, dtype_number, type_dtypes
 from .variable cimport Variable
+from .variable import brief, here
 from .kernels cimport PyUFuncGenericFunction, find_loop, npy_intp
 
 cdef enum:
@@ -108,8 +109,9 @@ cdef class Elementwise(Operation):
             raise TypeError(f"{self.name} takes {self.n_inputs} arguments, {n} were given")
         result = self.apply(n, args[0], args[1] if n > 1 else None, args[2] if n > 2 else None)
         if result is NotImplemented:
+            where = here([arg for arg in args if type(arg) is Variable][0])
             kinds = ", ".join([type(arg).__name__ for arg in args])
-            raise DTypeError(f"{self.name} cannot take arguments of types {kinds}")
+            raise DTypeError(f"{self.name} cannot take arguments of types {kinds}{where}")
         return result
 
     def bprop(self, int position, g, y, *inputs):
@@ -171,7 +173,13 @@ cdef class Elementwise(Operation):
                 if graph.nodes[inputs[j]].dtype != <int> resolved[j]:
                     inputs[j] = cast(graph, inputs[j], resolved[j])
             elif codes[j] < ARRAY:
-                inputs[j] = graph.literal(args[j], resolved[j])
+                try:
+                    inputs[j] = graph.literal(args[j], resolved[j])
+                except OverflowError:
+                    raise NumberError(
+                        f"{self.name}: {brief(args[j])} does not fit "
+                        f"{type_dtypes[<int> resolved[j]]}{graph.here()}; convert the other "
+                        "operand with .astype") from None
             else:
                 inputs[j] = graph.capture(args[j])
                 if graph.nodes[inputs[j]].dtype != <int> resolved[j]:
@@ -258,6 +266,9 @@ def as_operand(value):
             raise DTypeError(f"{type(value).__name__} is not supported: pass a plain array")
         return np.asarray(value)
     if isinstance(value, (list, tuple)):
-        array = np.asarray(value)
+        try:
+            array = np.asarray(value)
+        except ValueError:                         # a ragged list
+            return None
         return None if array.dtype == object else array
     return None

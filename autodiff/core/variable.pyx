@@ -4,6 +4,7 @@ What the methods compute is given by the layers above (`operations.provide`, `se
 """
 
 import operator
+import reprlib
 
 import numpy as np
 
@@ -11,7 +12,7 @@ cimport cython
 from cpython.mem cimport PyMem_Free
 from libc.stdint cimport int32_t, int64_t
 
-from ..errors import ConcretizationError, GraphError
+from ..errors import ArgumentError, ConcretizationError, DTypeError, GraphError
 
 from .graph cimport FLAG_WEAK, Graph, Node, current_graph, resize
 from .lines cimport place_of, text_of
@@ -46,7 +47,20 @@ cdef inline object operate(int which, object a, object b):
     op = operators[which]
     if op is None:
         return NotImplemented
-    return (<Operation> op).binary(a, b)
+    found = (<Operation> op).binary(a, b)
+    if found is NotImplemented and which != EQUAL and which != NOT_EQUAL:
+        return no_operand(<Operation> op, a, b)
+    return found
+
+
+cdef object no_operand(Operation op, a, b):
+    """NotImplemented where the other operand may know what to do; Python's own types do not."""
+    cdef Variable x = <Variable> (a if type(a) is Variable else b)
+    other = b if type(a) is Variable else a
+    if type(other).__module__ != "builtins":
+        return NotImplemented
+    raise DTypeError(
+        f"{op.name}: {brief(other)} is no number or array of numbers{x.graph.here()}")
 
 
 @cython.no_gc_clear       # __dealloc__ must still see the graph
@@ -264,6 +278,22 @@ cdef class Variable:
     def __abs__(self): return functions["abs"](self)
     def __getitem__(self, index): return functions["getitem"](self, index)
 
+    # Without a rule: through NumPy to the error that says what to use.
+    def __and__(self, other): return np.bitwise_and(self, other)
+    def __rand__(self, other): return np.bitwise_and(other, self)
+    def __or__(self, other): return np.bitwise_or(self, other)
+    def __ror__(self, other): return np.bitwise_or(other, self)
+    def __xor__(self, other): return np.bitwise_xor(self, other)
+    def __rxor__(self, other): return np.bitwise_xor(other, self)
+    def __lshift__(self, other): return np.left_shift(self, other)
+    def __rlshift__(self, other): return np.left_shift(other, self)
+    def __rshift__(self, other): return np.right_shift(self, other)
+    def __rrshift__(self, other): return np.right_shift(other, self)
+    def __divmod__(self, other): return np.divmod(self, other)
+    def __rdivmod__(self, other): return np.divmod(other, self)
+    def __invert__(self): return np.invert(self)
+    def __round__(self, digits=0): return np.round(self, digits)
+
     def __setitem__(self, index, value):
         raise GraphError(
             f"{self!r} cannot be assigned to: a Variable is a value, not a place. Build the "
@@ -286,33 +316,55 @@ cdef class Variable:
         """The transpose, all axes reversed."""
         return functions["transpose"](self)
 
-    def sum(self, axis=None, keepdims=False):
+    def sum(self, axis=None, keepdims=False, **others):
         """Sum over `axis` (None: all axes); see numpy.sum."""
+        if others:
+            return np.sum(self, axis=axis, keepdims=keepdims, **others)
         return functions["sum"](self, axis=axis, keepdims=keepdims)
 
-    def mean(self, axis=None, keepdims=False):
+    def mean(self, axis=None, keepdims=False, **others):
         """Mean over `axis`; see numpy.mean."""
+        if others:
+            return np.mean(self, axis=axis, keepdims=keepdims, **others)
         return functions["mean"](self, axis=axis, keepdims=keepdims)
 
-    def max(self, axis=None, keepdims=False):
+    def max(self, axis=None, keepdims=False, **others):
         """Maximum over `axis`; see numpy.max."""
+        if others:
+            return np.max(self, axis=axis, keepdims=keepdims, **others)
         return functions["max"](self, axis=axis, keepdims=keepdims)
 
-    def min(self, axis=None, keepdims=False):
+    def min(self, axis=None, keepdims=False, **others):
         """Minimum over `axis`; see numpy.min."""
+        if others:
+            return np.min(self, axis=axis, keepdims=keepdims, **others)
         return functions["min"](self, axis=axis, keepdims=keepdims)
 
-    def argmax(self, axis=None, keepdims=False):
+    def argmax(self, axis=None, keepdims=False, **others):
         """Index of the maximum over `axis`; see numpy.argmax."""
+        if others:
+            return np.argmax(self, axis=axis, keepdims=keepdims, **others)
         return functions["argmax"](self, axis=axis, keepdims=keepdims)
+
+    def var(self, axis=None, ddof=0, keepdims=False, **others):
+        """Variance over `axis`; see numpy.var."""
+        return np.var(self, axis=axis, ddof=ddof, keepdims=keepdims, **others)
+
+    def std(self, axis=None, ddof=0, keepdims=False, **others):
+        """Standard deviation over `axis`; see numpy.std."""
+        return np.std(self, axis=axis, ddof=ddof, keepdims=keepdims, **others)
 
     def dot(self, other):
         """Dot product; see numpy.dot."""
         return functions["dot"](self, other)
 
-    def reshape(self, *shape):
+    def reshape(self, *shape, **others):
         """The same elements in another shape; see numpy.reshape."""
-        return functions["reshape"](self, shape[0] if len(shape) == 1 else shape)
+        if len(shape) == 1:
+            shape, = shape
+        if others:
+            return np.reshape(self, shape, **others)
+        return functions["reshape"](self, shape)
 
     def transpose(self, *axes):
         """Permute the axes; see numpy.transpose."""
@@ -328,24 +380,40 @@ cdef class Variable:
         """Drop axes of extent one; see numpy.squeeze."""
         return functions["squeeze"](self, axis=axis)
 
-    def take(self, indices, axis=None):
+    def take(self, indices, axis=None, **others):
         """Elements at `indices` along `axis`; see numpy.take."""
+        if others:
+            return np.take(self, indices, axis=axis, **others)
         return functions["take"](self, indices, axis=axis)
 
-    def clip(self, a_min=None, a_max=None):
+    def clip(self, a_min=None, a_max=None, **others):
         """Limit values to the closed interval [a_min, a_max]; see numpy.clip."""
+        if others:
+            return np.clip(self, a_min, a_max, **others)
         return functions["clip"](self, a_min, a_max)
 
-    def ravel(self):
+    def ravel(self, order="C"):
         """All elements along one axis; see numpy.ravel."""
+        if order != "C":
+            return np.ravel(self, order)
         return functions["reshape"](self, (-1,))
 
-    def astype(self, dtype):
+    def flatten(self, order="C"):
+        """All elements along one axis; see numpy.ndarray.flatten."""
+        return self.ravel(order)
+
+    def copy(self, order="C"):
+        """Itself: a value that nothing can change needs no copy; see numpy.ndarray.copy."""
+        return np.copy(self, order)
+
+    def astype(self, dtype, **others):
         """Convert to `dtype`; see numpy.ndarray.astype."""
+        if others:
+            return functions["astype_with"](self, dtype, others)
         return functions["astype"](self, dtype)
 
 
-def variable(str name, shape=(), dtype=np.float64, Graph graph=None):
+def variable(name, shape=(), dtype=np.float64, graph=None):
     """Make a leaf of the current graph that stands for an array to be given later.
 
     Parameters
@@ -362,7 +430,11 @@ def variable(str name, shape=(), dtype=np.float64, Graph graph=None):
     Raises
     ------
     DTypeError
-        For object, string, complex and other dtypes.
+        For object, string, complex and other dtypes, and for what is no shape.
+    ShapeError
+        For a negative extent, too many axes or bytes.
+    ArgumentError
+        For a name that is no string, or a graph that is none.
 
     Examples
     --------
@@ -371,18 +443,21 @@ def variable(str name, shape=(), dtype=np.float64, Graph graph=None):
     >>> W.shape, W.dtype, W.op.name
     ((784, 10), dtype('float32'), 'variable')
     """
-    if isinstance(shape, (int, np.integer)):
-        shape = (shape,)
-    shape = tuple([operator.index(extent) for extent in shape])
-    if any([extent < 0 for extent in shape]):
-        raise ValueError(f"variable {name!r}: shape {shape} has a negative extent")
-    cdef int32_t index
+    if not isinstance(name, str):
+        raise ArgumentError(f"variable: a name is a string, not {name!r}")
+    if graph is not None and not isinstance(graph, Graph):
+        raise ArgumentError(f"variable {name!r}: graph= takes an ad.Graph, not {graph!r}")
+    try:
+        extents = (shape,) if isinstance(shape, (int, np.integer)) else shape
+        extents = tuple([operator.index(extent) for extent in extents])
+    except TypeError:
+        raise DTypeError(
+            f"variable {name!r}: a shape is an int or a tuple of ints, not {shape!r}") from None
+    cdef Graph home = current_graph() if graph is None else graph
     cdef int number = dtype_number(dtype, f"variable {name!r}")
-    if graph is None:
-        graph = current_graph()
-    index = graph.append(_variable, 0, NULL, shape, number, 0, 0)
-    graph.names[index] = name
-    return graph.handle(index)
+    cdef int32_t index = home.append(_variable, 0, NULL, extents, number, 0, 0)
+    home.names[index] = name
+    return home.handle(index)
 
 
 def argument(Graph graph, shape, dtype, str name=None, weak=False, Variable outer=None):
@@ -435,6 +510,13 @@ def node(Operation op, inputs, tuple shape, dtype, tuple attrs=(), weak=False):
         if indices != room:
             PyMem_Free(indices)
     return graph.handle(index)
+
+
+def brief(value):
+    """What a message shows of a Python object that may be long."""
+    if isinstance(value, int) and abs(value) >> 64:
+        return f"an int of {value.bit_length()} bits"
+    return reprlib.repr(value)
 
 
 def here(Variable x):

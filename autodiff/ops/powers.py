@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from autodiff.core.variable import Variable, constant, set_operator
+from autodiff.core.variable import Variable, brief, constant, here, set_operator
 from autodiff.errors import ArgumentError
 from autodiff.ops.arithmetic import divide
 from autodiff.ops.comparisons import logical_and
@@ -79,8 +79,8 @@ def _simpler(a, b):
 def _no_negative_power(a, b):
     if type(b) is int and b < 0:
         raise ArgumentError(
-            f"power: integers to the negative integer power {b}; convert the base with "
-            ".astype(float)")
+            f"power: integers to the negative integer power {brief(b)}{here(a)}; convert the "
+            "base with .astype(float)")
 
 
 power_integer = Elementwise(

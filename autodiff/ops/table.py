@@ -10,7 +10,7 @@ import numpy as np
 
 from autodiff.core import elementwise as core
 from autodiff.core.operations import Operation
-from autodiff.core.variable import Variable, constant, node
+from autodiff.core.variable import Variable, constant, here, node
 from autodiff.errors import DTypeError, GraphError
 
 UNDEFINED = object()  # an action: a gradient that arrives here is an error
@@ -195,7 +195,7 @@ def variables(name, *args):
             array = core.as_operand(arg)
             if array is None:
                 if not isinstance(arg, (bool, int, float)):
-                    raise DTypeError(f"{name} cannot take a {type(arg).__name__}")
+                    raise DTypeError(f"{name} cannot take a {type(arg).__name__}{here(first)}")
                 array = np.asarray(arg)
             arg = constant(first.graph, array)
         found.append(arg)
