@@ -147,8 +147,12 @@ class CompiledFunction(Calls, Transformed):
                          fuse=self._fuse)
 
     def plan(self, *args: Any, **kwargs: Any) -> Plan:
-        """The plan of the program for arguments like these, traced now if it has not been."""
-        return self._computing("plan", args, kwargs)[0].program.plan
+        """The plan of a call with arguments like these, traced now if it has not been.
+
+        Arrays that are not in C order are packed first; that is part of the plan.
+        """
+        entry, arrays = self._computing("plan", args, kwargs)
+        return entry.program.plan_for(*arrays)
 
     def profile(self, *args: Any, runs: int = 5, **kwargs: Any) -> "Profile":
         """Run on these arguments and say where the time goes, as `ad.profile` does.
@@ -242,7 +246,7 @@ def plan(
     f : callable
         Often a transform: `ad.plan(ad.grad(cost), params, X, y)`.
     *args, **kwargs
-        Arguments whose shapes and dtypes matter, not their values.
+        Arguments whose shapes, dtypes and strides matter, not their values.
     policy : policy, str or None
     costs : "static" or "measured"
     fuse : bool

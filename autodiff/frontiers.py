@@ -111,7 +111,7 @@ def frontier(
     f : callable
         Often a transform: `ad.frontier(ad.value_and_grad(cost), params, X, y)`.
     *args, **kwargs
-        Arguments whose shapes and dtypes matter, not their values.
+        Arguments whose shapes, dtypes and strides matter, not their values.
     points : int
         Budgets to plan for, from 2; plans that hold more without costing less are left out.
     costs : "static" or "measured"
