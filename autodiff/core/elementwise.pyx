@@ -8,12 +8,12 @@ import numpy as np
 
 from libc.stdint cimport int32_t
 
-from ..errors import DTypeError, GraphError, NumberError, ShapeError
+from ..errors import DTypeError, GraphError, NumberError, ShapeError, brief
 
 from .graph cimport FLAG_WEAK, Graph
 from .operations cimport Operation, dtype_number, type_dtypes
 from .variable cimport Variable
-from .variable import brief, here
+from .variable import here
 from .kernels cimport PyUFuncGenericFunction, find_loop, npy_intp
 
 cdef enum:

@@ -4,7 +4,6 @@ What the methods compute is given by the layers above (`operations.provide`, `se
 """
 
 import operator
-import reprlib
 
 import numpy as np
 
@@ -12,7 +11,7 @@ cimport cython
 from cpython.mem cimport PyMem_Free
 from libc.stdint cimport int32_t, int64_t
 
-from ..errors import ArgumentError, ConcretizationError, DTypeError, GraphError
+from ..errors import ArgumentError, ConcretizationError, DTypeError, GraphError, brief
 
 from .graph cimport FLAG_WEAK, Graph, Node, current_graph, resize
 from .lines cimport place_of, text_of
@@ -510,13 +509,6 @@ def node(Operation op, inputs, tuple shape, dtype, tuple attrs=(), weak=False):
         if indices != room:
             PyMem_Free(indices)
     return graph.handle(index)
-
-
-def brief(value):
-    """What a message shows of a Python object that may be long."""
-    if isinstance(value, int) and abs(value) >> 64:
-        return f"an int of {value.bit_length()} bits"
-    return reprlib.repr(value)
 
 
 def here(Variable x):

@@ -9,8 +9,8 @@ import math
 
 import numpy as np
 
-from autodiff.core.variable import Variable, brief, constant, here, set_operator
-from autodiff.errors import ArgumentError
+from autodiff.core.variable import Variable, constant, here, set_operator
+from autodiff.errors import ArgumentError, brief
 from autodiff.ops.arithmetic import divide
 from autodiff.ops.comparisons import logical_and
 from autodiff.ops.functions import log

@@ -6,9 +6,10 @@ by construction. It is filled coarsely first, then refined where it bends.
 
 from dataclasses import dataclass, field
 
-from autodiff.errors import BudgetError, PolicyError
+from autodiff.errors import BudgetError, PolicyError, brief
 from autodiff.planning.costbound import ANY_ORDER, certified
 from autodiff.planning.limits import Limits, check_seed, check_time_limit
+from autodiff.planning.problem import require_problem
 from autodiff.planning.repeats import Repeats
 from autodiff.planning.schedule import Schedule, format_bytes
 from autodiff.planning.smallest import smallest
@@ -119,7 +120,8 @@ def frontier(problem, points=24, *, time_limit=4.0, seed=0, progress=None):
     {24: 11, 32: 9, 40: 8}
     """
     if isinstance(points, bool) or not isinstance(points, int) or points < 2:
-        raise PolicyError(f"points= is an int of at least 2, not {points!r}")
+        raise PolicyError(f"points= is an int of at least 2, not {brief(points)}")
+    require_problem(problem)
     if problem.drop.any():
         repeats = Repeats(problem)
         found = frontier(repeats.problem, points, time_limit=time_limit, seed=seed,

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from autodiff.errors import PlanError
+from autodiff.errors import PlanError, brief
 from autodiff.planning import flat, json_text
 from autodiff.planning.columns import frozen, mask, numbers, rows
 
@@ -95,13 +95,13 @@ class Problem:
     ):
         lists = {}
         for what, given in (("input", inputs), ("inplace", inplace), ("after", after)):
-            if given is not None:
+            if given is not None or what == "input":
                 what_given = "inputs" if what == "input" else what
                 if not hasattr(given, "__len__"):
-                    raise PlanError(f"{what_given} is {given!r}, not a list per node")
+                    raise PlanError(f"{what_given} is {brief(given)}, not a list per node")
                 start, index = flat.flatten(given, what_given)
                 lists |= {f"{what}_start": start, f"{what}_index": index}
-        if owner is not None and not isinstance(owner, np.ndarray):
+        if isinstance(owner, (list, tuple)):
             owner = [-1 if v is None else v for v in owner]
         self._take(
             nbytes=nbytes,
@@ -177,11 +177,18 @@ class Problem:
         return problem
 
     def _take(self, *, nbytes, cost, targets, owner, names, lines, **given):
+        for what, column in (("nbytes", nbytes), ("cost", cost), ("targets", targets)):
+            if not hasattr(column, "__len__"):
+                raise PlanError(f"{what} is {brief(column)}, not a sequence of numbers")
         nbytes = numbers(nbytes, "nbytes", None)
         self.n = n = len(nbytes)
         self._names, self._lines = names, lines
         for what, labels in (("names", names), ("lines", lines)):
-            if labels is not None and not callable(labels) and len(labels) != n:
+            if labels is None or callable(labels):
+                continue
+            if not hasattr(labels, "__len__"):
+                raise PlanError(f"{what} is {brief(labels)}, not a sequence of strings")
+            if len(labels) != n:
                 raise PlanError(f"{what} has {len(labels)} entries for {n} nodes")
         for row in ("input", "inplace", "after"):
             start, index = rows(given.get(f"{row}_start"), given.get(f"{row}_index"), row, n)
@@ -195,7 +202,7 @@ class Problem:
         self.keep = mask(given["keep"], "keep", n)
         self.drop = mask(given["drop"], "drop", n)
         owner = numbers(owner, "owner", n, least=-1)
-        self.targets = numbers(targets, "targets", len(targets))
+        self.targets = numbers(targets, "targets", len(targets), least=-(2**63))
         self._check(owner)
         self.owner = frozen(flat.find_roots(owner))
         self.nbytes = frozen(np.where(self.owner >= 0, 0, nbytes))
@@ -216,7 +223,7 @@ class Problem:
         )
 
     def _check(self, owner):
-        for t in self.targets[self.targets >= self.n]:
+        for t in self.targets[(self.targets < 0) | (self.targets >= self.n)]:
             raise PlanError(f"target {t} does not exist: the nodes are 0 to {self.n - 1}")
         if self.n and not len(self.targets):
             raise PlanError("nothing is wanted: give at least one target")
@@ -330,6 +337,12 @@ class Problem:
             f"<Problem: {self.n} nodes, {len(self.input_index)} edges, "
             f"{len(self.targets)} targets>"
         )
+
+
+def require_problem(given):
+    """PlanError unless this is a Problem."""
+    if not isinstance(given, Problem):
+        raise PlanError(f"a Problem is planned, not {brief(given)}")
 
 
 def _look_up(labels, v):
