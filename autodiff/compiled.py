@@ -189,13 +189,17 @@ class CompiledFunction(Calls, Transformed):
     def takes_out(self):
         """Whether f has a parameter of that name, which then is not ours."""
         if self._takes_out is None:
-            from inspect import signature  # 3 ms, and only out= needs it
-
-            try:
-                self._takes_out = "out" in signature(self.__wrapped__).parameters
-            except (TypeError, ValueError):        # some built-in functions do not say
-                self._takes_out = False
+            self._takes_out = self.takes("out")
         return self._takes_out
+
+    def takes(self, name):
+        """Whether f has a parameter of this name."""
+        from inspect import signature  # 3 ms, and only such names need it
+
+        try:
+            return name in signature(self.__wrapped__).parameters
+        except (TypeError, ValueError):            # some built-in functions do not say
+            return False
 
     def general(self, args, kwargs, out):
         """A call that is not like one of the last."""

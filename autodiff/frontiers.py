@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from autodiff.compiled import compile
+from autodiff.errors import ArgumentError
 from autodiff.planning import Store, memory_bound
 from autodiff.planning.costbound import ANY_ORDER, certified
 from autodiff.planning.frontier import frontier as plan_frontier
@@ -126,7 +127,7 @@ def frontier(
     Raises
     ------
     ArgumentError
-        When f returns nothing that is computed from arrays, and for other costs.
+        When f returns nothing that is computed from arrays, for other costs, and for a policy.
     PolicyError
         When `points` is not an int of at least 2.
 
@@ -141,7 +142,11 @@ def frontier(
     >>> found[-1].overhead, found[0].overhead > 0, found[0].peak_bytes < found[-1].peak_bytes
     (0.0, True, True)
     """
-    store = compile(f, Store(), costs).plan(*args, **kwargs)
+    step = compile(f, Store(), costs)
+    if "policy" in kwargs and not step.takes("policy"):
+        raise ArgumentError(
+            "frontier: plans at many budgets and takes no policy=; ad.plan takes one")
+    store = step.plan(*args, **kwargs)
     problem, captured = store.problem, store.captured_bytes
     with _bar(points) as bar:
         planned = plan_frontier(problem, points, progress=lambda: bar.update(1))

@@ -120,7 +120,8 @@ def test_other_types_may_know_what_a_variable_plus_them_is():
 
     x = ad.variable("x", 3)
     assert x + Other() == "mine"
-    assert (x == None) is False and (x != "a") is True  # noqa: E711
+    assert (x == None) is False  # noqa: E711
+    assert (x != "a") is True
 
 
 def test_negative_extents_enter_no_graph():
@@ -153,7 +154,7 @@ def test_uint64_labels_are_not_wrapped():
             given(X, np.array([0, 1, 2**64 - 1], np.uint64))
 
 
-@pytest.mark.parametrize("arguments, error, match", [
+@pytest.mark.parametrize(("arguments", "error", "match"), [
     (("x", (-1,)), ad.ShapeError, "negative extent"),
     (("x", (1.5,)), ad.DTypeError, r"'x': a shape is an int or a tuple of ints, not \(1.5,\)"),
     (("x", "a"), ad.DTypeError, "a shape is"),

@@ -152,7 +152,7 @@ def test_var_and_std_are_numpys(axis, ddof, dtype):
                 wanted = np.asarray(f(x, axis=axis, ddof=ddof, keepdims=keepdims))
             found = ad.compile(
                 lambda x, f=f, k=keepdims: f(x, axis=axis, ddof=ddof, keepdims=k))(x)
-            assert found.shape == wanted.shape and found.dtype == wanted.dtype
+            assert (found.shape, found.dtype) == (wanted.shape, wanted.dtype)
             np.testing.assert_allclose(found, wanted, rtol=1e-14 if dtype != np.float32 else 1e-5)
 
 
@@ -182,9 +182,10 @@ def test_gradients_of_var_and_std():
 
 def test_methods_take_the_options_of_ndarrays_that_change_nothing():
     x = ad.variable("x", (3, 4), np.float32)
-    assert x.copy() is x and x.copy("K") is x and np.copy(x) is x
+    assert x.copy() is x.copy("K") is np.copy(x) is x
     assert x.flatten().shape == x.ravel(order="C").shape == (12,)
     assert x.reshape(4, 3, order="C").shape == x.reshape((4, 3), order="C").shape == (4, 3)
-    assert x.sum(dtype=np.float64).dtype == np.float64 and x.sum(out=None).shape == ()
+    assert x.sum(dtype=np.float64).dtype == np.float64
+    assert x.sum(out=None).shape == ()
     assert x.astype(np.float64, copy=False).dtype == np.float64
     assert x.clip(min=0).op.name == x.clip(max=1).op.name == "clip"

@@ -74,7 +74,7 @@ def _expand(x, items):
 
 
 def _basic(x, index):
-    """The ranges of an index of `x`, slices and ints of its axes; None for any other, or a wrong one."""
+    """The ranges of an index of slices and ints of axes of `x`; None for another or a wrong one."""
     shape = x.shape
     if len(index) > len(shape):
         return None

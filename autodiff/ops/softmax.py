@@ -23,9 +23,8 @@ def _block(y):
     return max(BLOCK, y.inputs[0].shape[-1]) * y.inputs[0].dtype.itemsize
 
 
-def _row(name, bprop, *, doc, jvp, workspace=None):
-    return Structural(name, bprop, jvp=jvp, kernel=f"{name}:{{}}", layouts="dense",
-                      workspace=workspace, doc=doc)
+def _row(name, bprop, **fields):
+    return Structural(name, bprop, kernel=f"{name}:{{}}", layouts="dense", **fields)
 
 
 def _sum_last(x):
@@ -158,6 +157,7 @@ def _error_slope(g, x):
 _softmax_error = _row(
     "softmax_error", (lambda g, y, x, labels: _error_slope(g, x), None),
     jvp=lambda tangents, y, x, labels: _error_slope(tangents[0], x),
+    blamed="cross_entropy",
     doc="y = softmax(x) - one_hot(labels), m times the gradient of cross_entropy")
 _cross_entropy = _row(
     "cross_entropy",

@@ -125,13 +125,15 @@ class Structural(Operation):
     add_to : callable (y, total) -> Variable, or None
         total + y without making y first: what gradients add up where y is mostly zeros, or a
         product. It may return None: then y is added.
+    blamed : str
+        What errors of a run call it, where it is part of another operation of the user's.
     doc : str
         One line: the formula and its conventions.
     """
 
     def __init__(self, name, bprop, *, doc, jvp=None, kernel=None, layouts="any", loop=None,
                  params=None, workspace=None, cost=None, view=None, effect="pure",
-                 overwrites=(), add_to=None):
+                 overwrites=(), add_to=None, blamed=None):
         rules = bprop if isinstance(bprop, tuple) else None
         super().__init__(
             name, b"\x01" if rules is None else derivative_codes(rules), effect,
@@ -142,7 +144,7 @@ class Structural(Operation):
         self.params = params or (lambda y: ())
         self.workspace = workspace or (lambda y: 0)
         self.cost = cost or elements_moved
-        self.overwrites, self.add_to = overwrites, add_to
+        self.overwrites, self.add_to, self.blamed = overwrites, add_to, blamed or name
         if view is not None:
             self.view = view
         if jvp is not None:
