@@ -142,6 +142,8 @@ cdef BlockLoop find_block(str name, tuple numbers, frozenset scalars=frozenset()
     """
     *inputs, out = [type_character(number) for number in numbers]
     for j in scalars:
+        if inputs[j] == "?":
+            return NULL                            # has no capital: such loops read a register
         inputs[j] = inputs[j].upper()
     return find_block_loop(name.encode(), f"{''.join(inputs)}>{out}".encode())
 
