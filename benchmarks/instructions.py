@@ -1,12 +1,12 @@
 """Instructions of one compiled call, in kernels and outside: what a call costs, without noise.
 
-    python benchmarks/instructions.py                       # the small MLP of peers.py; needs valgrind
+    python benchmarks/instructions.py                       # the small MLP; needs valgrind
     python benchmarks/instructions.py --workload rosenbrock
 
 The process runs under callgrind twice, with more and with fewer calls; the difference, divided by
-the number of calls, is what one takes. Kernels are all that the executor calls, with what they call
-in turn, BLAS among it; the rest is Python, NumPy and the executor. Valgrind knows no AVX-512, so the
-kernels run their AVX2 loops.
+the number of calls, is what one takes. Kernels are all that the executor calls, with what they
+call in turn, BLAS among it; the rest is Python, NumPy and the executor. Valgrind knows no AVX-512,
+so the kernels run their AVX2 loops.
 """
 
 import argparse
