@@ -58,18 +58,18 @@ def run(name, calls):
 
 
 def counted(name, calls):
-    """Instructions of a process with so many calls: by object file, and under KERNELS in kernels."""
+    """Instructions of a process with so many calls, as `added_up` says."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "callgrind"
         subprocess.run(
-            ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", sys.executable, __file__,
-             "--workload", name, "--calls", str(calls)],
+            ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", sys.executable,
+             __file__, "--workload", name, "--calls", str(calls)],
             check=True, capture_output=True, env=os.environ | ALIKE)
         return added_up(out)
 
 
 def added_up(path):
-    """Add up a file of callgrind: what is spent in each object file, and in calls of kernels."""
+    """Add up a file of callgrind: instructions by object file, under KERNELS those of its calls."""
     names, counts = {}, Counter()
     caller = callee = ""
     inclusive = False

@@ -1,6 +1,6 @@
 """Two Python threads that run one program once each, on one thread of ours, beside one run of it.
 
-    python benchmarks/python_threads.py                   # half a minute on an idle machine with 2 cores
+    python benchmarks/python_threads.py         # half a minute on an idle machine of 2 cores
 
 Programs run without the interpreter's lock, each run in an arena of its own, so two at once take
 about as long as one. The bar is 1.3 times that; medians of what is found round by round.
