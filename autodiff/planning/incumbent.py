@@ -68,9 +68,14 @@ class Incumbents:
         except PlanError:
             return None
 
+    @cached_property
+    def is_even_chain(self):
+        """Say whether the chain programme leaves nothing to search for."""
+        return self.chain is not None and self.chain.is_even
+
     def reorder(self):
         """Look once for an order that computes everything once and holds fewer bytes."""
-        if self._is_reordered:
+        if self._is_reordered or self.is_even_chain:
             return
         self._is_reordered = True
         network, bound = self.reduced.network, memory_bound(self.problem)[0]
@@ -105,7 +110,7 @@ class Incumbents:
             found.append(self.chain.schedule(budget))
         stuck, network = None, self.reduced.network
         most = _COMPUTES * network.n + 1000
-        if not any(s.cost == self.problem.total_cost for s in found):
+        if not any(s.cost == self.problem.total_cost for s in found) and not self.is_even_chain:
             walks = [(seq, power) for power in _DISTANCE_POWERS for seq in self.sequences]
             for sequence, power in walks[: max(1, _WALKED // (network.n + 1))]:
                 order, node = evict(network, sequence, budget, power, most)
@@ -143,7 +148,7 @@ class Incumbents:
         below = bound - 1       # no plan was found at it
         if self.chain and self.chain.least_bytes < lowest.peak_bytes:
             lowest = self.chain.schedule(self.chain.least_bytes)
-        for _ in range(_TRIALS):
+        for _ in range(0 if self.is_even_chain else _TRIALS):
             if lowest.peak_bytes - below <= 1:
                 break
             budget = (below + lowest.peak_bytes) // 2
@@ -153,7 +158,7 @@ class Incumbents:
             if not found:
                 below = budget
             lowest = min(lowest, *found, key=_by_peak) if found else lowest
-        if bound < lowest.peak_bytes:
+        if bound < lowest.peak_bytes and not self.is_even_chain:
             order, _ = anneal(network, self.reduced.restrict(lowest), bound, _MOVES)
             lowest = min(lowest, self.schedule(order), key=_by_peak)
         self._tightest[bound] = lowest

@@ -35,7 +35,8 @@ def attempt(incumbents, limits):
     if not found or (found[0].cost > problem.total_cost and limits.time_limit):
         incumbents.reorder()
         found, node = incumbents.within(limits.budget)
-    if found and (found[0].cost == problem.total_cost or limits.time_limit == 0):
+    done = limits.time_limit == 0 or incumbents.is_even_chain
+    if found and (done or found[0].cost == problem.total_cost):
         return found[0], None
     best, late = improve(incumbents, limits, found)
     if best.peak_bytes > limits.budget:
