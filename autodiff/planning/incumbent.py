@@ -74,9 +74,12 @@ class Incumbents:
         return self.chain is not None and self.chain.is_even
 
     def reorder(self):
-        """Look once for an order that computes everything once and holds fewer bytes."""
+        """Look once for an order that computes everything once and holds fewer bytes.
+
+        Says whether one was found now.
+        """
         if self._is_reordered or self.is_even_chain:
-            return
+            return False
         self._is_reordered = True
         network, bound = self.reduced.network, memory_bound(self.problem)[0]
         once = [s for s in self._own if s.cost == self.problem.total_cost]
@@ -91,10 +94,12 @@ class Incumbents:
                 lowest = found
             if lowest.peak_bytes > _HELPED * before:
                 break
-        if lowest not in self._own:
+        found = lowest not in self._own
+        if found:
             self.base.append(lowest)
             self._own.append(lowest)
             self.sequences.insert(1, self.reduced.restrict(lowest).astype(np.int64))
+        return found
 
     def within(self, budget):
         """Make first plans within the budget, cheapest first.

@@ -163,8 +163,9 @@ cdef class Rotor:
         if self.skips(b, e):
             least = min(least, self.least[self.row(a, b - 1, f, 0)])
         for j in range(a + 1, b + 1):
-            way = max(held + peak, self.apart[a, j] + self.least[self.row(j, b, self.shares[a, j], e)])
+            way = self.apart[a, j] + self.least[self.row(j, b, self.shares[a, j], e)]
             way = max(way, min(self.left_bytes(a, j, f, 0), self.left_bytes(a, j, f, 1)))
+            way = max(way, held + peak)
             least = min(least, way)
             peak = max(peak, self.apart[a, j] + self.pass_peak[self.shares[a, j], first, j])
         return max(least, self.stage_peak[f, 0, a])

@@ -32,8 +32,8 @@ def attempt(incumbents, limits):
     """Look for a plan: (the cheapest schedule found or None, where the first walk got stuck)."""
     problem = incumbents.problem
     found, node = incumbents.within(limits.budget)
-    if not found or (found[0].cost > problem.total_cost and limits.time_limit):
-        incumbents.reorder()
+    wanted = not found or (found[0].cost > problem.total_cost and limits.time_limit)
+    if wanted and incumbents.reorder():
         found, node = incumbents.within(limits.budget)
     done = limits.time_limit == 0 or incumbents.is_even_chain
     if found and (done or found[0].cost == problem.total_cost):
