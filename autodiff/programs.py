@@ -1,6 +1,7 @@
 """Programs: regions, a policy's schedule, addresses, and the run."""
 
 import copy
+import math
 import threading
 from dataclasses import replace
 
@@ -27,7 +28,7 @@ from autodiff.planning import (
     memory_bound,
 )
 from autodiff.planning.budget import impossible, not_found
-from autodiff.planning.costbound import ANY_ORDER, certified
+from autodiff.planning.known import cheapest
 from autodiff.planning.planner import Planner
 from autodiff.planning.schedule import format_bytes
 from autodiff.plans import Plan
@@ -99,11 +100,38 @@ def dropped_nodes(graph, policy, first):
 def fit(problem, policy, captured, allocate):
     """A schedule whose peak after allocation is within the budget, and its Executable.
 
-    The schedule counts live bytes; where packing adds to them, the schedule is made again with
-    as many bytes fewer. Where so few are refused, a number between is tried: another schedule may
-    pack better. Raises BudgetError where none is found.
+    Where a plan costs less than the one that a search ends with, and packs into the budget, it is
+    taken: a first plan of the search, or one that a frontier has found before. Raises BudgetError
+    where none is found.
     """
     planner = Planner(problem, policy.time_limit, policy.seed)
+    room, refusal = policy.nbytes - captured, None
+    schedule = executable = None
+    try:
+        schedule, executable, is_proven = packed(planner, policy, captured, allocate)
+    except BudgetError as error:
+        refusal, is_proven = error, True
+    cost = math.inf if schedule is None else schedule.cost
+    known = cheapest(problem, policy.nbytes, cost)
+    others = [] if is_proven else planner.cheaper(cost, room)
+    for other in [known] * (known is not None) + others:
+        if other.cost < cost:
+            found = allocate(other)
+            if found.peak_bytes <= policy.nbytes:
+                schedule, executable, cost = other, found, other.cost
+    if schedule is None:
+        raise refusal
+    return planner.certified(schedule, room, is_proven), executable
+
+
+def packed(planner, policy, captured, allocate):
+    """Plan until a schedule packs into the budget: (it, its Executable, whether it is the first).
+
+    A schedule counts live bytes; where packing adds to them, the schedule is made again with as
+    many bytes fewer. Where so few are refused, a number between is tried: another schedule may
+    pack better.
+    """
+    problem = planner.problem
     unit = int(np.gcd.reduce([*problem.nbytes, *problem.workspace])) or 1
     target = tried = room = policy.nbytes - captured
     refused = 0
@@ -124,15 +152,14 @@ def fit(problem, policy, captured, allocate):
         executable = allocate(schedule)
         excess = executable.peak_bytes - policy.nbytes
         if excess <= 0:
-            return planner.certified(schedule, room, target == room), executable
+            return schedule, executable, target == room
         least = min(executable.peak_bytes, least or executable.peak_bytes)
         tried = min(target, schedule.peak_bytes)
         target = max(tried - excess, (refused + tried) // 2 if refused else 0) // unit * unit
     for schedule in spare_schedules(planner) if room > 0 else ():
         executable = allocate(schedule)
         if executable.peak_bytes <= policy.nbytes:
-            bare = schedule.with_bound(problem.total_cost, ANY_ORDER)
-            return certified(bare, room), executable
+            return schedule, executable, False
         least = min(executable.peak_bytes, least or executable.peak_bytes)
     bound, node = memory_bound(problem)
     if room < bound:

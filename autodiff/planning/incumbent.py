@@ -26,6 +26,7 @@ _REORDERING = (20, 400) # moves per node towards a better order: at first, and w
 _HELPED = 0.99          # of the lowest peak before
 _MOST_MOVES = 2_000_000 # towards a better order
 _COMPUTES = 4           # per node, beyond which a greedy walk is given up
+_TRIED = 4              # first plans within one budget that are remembered, the cheapest
 _RECOMPUTED = 1000      # nodes up to which recompute is tried: its steps grow as n²
 
 
@@ -41,13 +42,15 @@ class Incumbents:
         where there is a level to recompute; `reorder` adds to it.
     chain : Chain or None
         The chain programme, where the problem is chain-like.
+    tried : list of Schedule
+        First plans within the budgets that were asked for.
     sequences : list of int64 arrays
         Orders of the reduced problem that compute everything once.
     """
 
     def __init__(self, problem):
         self.problem = problem
-        self._tightest, self._is_reordered = {}, False
+        self._tightest, self._is_reordered, self.tried = {}, False, []
         self.reduced = reduced = Reduced(problem)
         self.base = [schedule_of(problem, store.order(problem), "store")]
         self.sequences = [np.arange(len(reduced.nodes))]
@@ -123,8 +126,9 @@ class Incumbents:
                     found.append(self.schedule(order))
                 elif stuck is None:
                     stuck = int(self.reduced.nodes[node])
-        found = [s for s in found if s.peak_bytes <= budget]
-        return sorted(found, key=lambda s: s.cost), stuck
+        found = sorted((s for s in found if s.peak_bytes <= budget), key=lambda s: s.cost)
+        self.tried += found[:_TRIED]
+        return found, stuck
 
     def best(self, budget):
         """Find the cheapest first plan within the budget, or (None, where it got stuck)."""

@@ -13,6 +13,8 @@ from autodiff.planning.limits import Limits
 from autodiff.planning.repeats import Repeats
 from autodiff.planning.smallest import smallest
 
+_OTHERS = 8     # plans at most that are looked at because they may pack better
+
 
 class Planner:
     """Plan a problem for one budget after the other.
@@ -49,16 +51,32 @@ class Planner:
         except BudgetError as error:
             raise self._repeats.refusal(error) if self._repeats else error from None
 
+    def cheaper(self, cost, budget):
+        """List other plans of live bytes within a budget that cost less, the cheapest first."""
+        self._incumbents.reorder()
+        seen = []
+        for plan in sorted([*self._incumbents.base, *self._incumbents.tried],
+                           key=lambda plan: (plan.cost, plan.peak_bytes)):
+            if plan.cost >= cost or len(seen) == _OTHERS:
+                break
+            if plan.peak_bytes <= budget and plan not in self._plans.values() and not any(
+                    plan.cost == other.cost and plan.peak_bytes == other.peak_bytes
+                    for other in seen):
+                seen.append(plan)
+        return [self._given(plan) for plan in seen]
+
     def lowest(self):
         """Find the schedule of the lowest known peak."""
         return self._given(smallest(self._plain, self._incumbents)[0])
 
     def certified(self, schedule, budget, proven=True):
-        """Give a schedule of this planner the best bound for all within a budget.
+        """Give a schedule the best bound for all plans within a budget.
 
         Unless `proven`, what its own search has proven was for fewer bytes, and does not count.
         """
-        plan = self._plans[schedule]
+        plan = self._plans.get(schedule)
+        if plan is None:                            # of another planner
+            return certified(schedule.with_bound(self.problem.total_cost, ANY_ORDER), budget)
         if not proven:
             plan = plan.with_bound(self._plain.total_cost, ANY_ORDER)
         return self._given(certified(plan, budget))

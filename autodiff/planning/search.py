@@ -4,6 +4,8 @@ The number of moves follows from the time limit and the size at a fixed rate, so
 problem, budget, limit and seed give the same plan on any machine that is not too slow for it.
 """
 
+import copy
+
 from autodiff.planning.anneal import anneal
 from autodiff.planning.costbound import cost_bound
 from autodiff.planning.incumbent import Incumbents
@@ -41,7 +43,8 @@ def attempt(incumbents, limits):
     best, late = improve(incumbents, limits, found)
     if best.peak_bytes > limits.budget:
         return None, node
-    if late:
+    if late and not best.method.endswith(LATE):
+        best = copy.copy(best)      # the plan may be another budget's too
         best.method += LATE
     return best, None
 
