@@ -78,6 +78,12 @@ MUTANTS = [
     ("a profile gives a script's time to its first computation only",
      "autodiff/measured.py", "instruction, part / np.bincount(instruction, part)[instruction]",
      "instruction, np.append(True, np.diff(instruction) > 0)", "test_profile.py"),
+    ("a pullback forgets what is held beside it",
+     "autodiff/pullbacks.py", "inputs, grads, _less(policy, forward.plan.result_bytes))",
+     "inputs, grads, policy)", "test_pullbacks.py"),
+    ("a forward pass forgets the arrays of its pullback",
+     "autodiff/pullbacks.py", "beside = sum(graph", "beside = 0 * sum(graph",
+     "test_pullbacks.py"),
 ]
 
 
