@@ -6,7 +6,6 @@ from collections import OrderedDict
 from typing import NamedTuple
 
 from autodiff.core.entries import Recent
-from autodiff.planning import known
 
 _caches: "weakref.WeakSet[Cache]" = weakref.WeakSet()
 _lock = threading.Lock()          # of the set
@@ -135,7 +134,7 @@ def cache_info() -> CacheInfo:
 
 
 def clear_cache() -> None:
-    """Drop all programs kept for later calls, and frontiers' plans; compiled functions trace again.
+    """Drop all programs kept for later calls; compiled functions trace again.
 
     Examples
     --------
@@ -148,4 +147,3 @@ def clear_cache() -> None:
         caches = list(_caches)
     for cache in caches:
         cache.clear()
-    known.forget()

@@ -7,7 +7,6 @@ from autodiff.compiled import compile
 from autodiff.planning import Checkpoint, Recompute, Store, memory_bound
 from autodiff.planning.costbound import ANY_ORDER, certified
 from autodiff.planning.frontier import frontier_and_lowest, knee_of
-from autodiff.planning.known import remember
 from autodiff.planning.schedule import format_bytes
 from autodiff.plans import Plan
 from autodiff.programs import LARGEST, reschedule
@@ -103,8 +102,8 @@ def frontier(
     Nothing is run, except to measure costs.
 
     Every point is a plan with its addresses: the program would measure its `peak_bytes` to the
-    byte, and a budget of as many, asked for afterwards, costs at most as much. Seconds are
-    estimated from costs and a speed of this machine that is measured once.
+    byte, and a budget of as many is granted. Seconds are estimated from costs and a speed of this
+    machine that is measured once.
     Where it takes longer than two seconds and tqdm is installed (extra `progress`), a bar shows.
 
     Parameters
@@ -164,7 +163,6 @@ def frontier(
             bare = schedule.with_bound(problem.total_cost, ANY_ORDER)
             found.append(reschedule(store, certified(bare, plan.peak_bytes - captured))[1])
     found = _undominated(found)
-    remember(problem, [(plan.peak_bytes, plan.schedule) for plan in found])
     return Frontier(
         (Point(plan.peak_bytes, plan.overhead, estimate_seconds(plan), plan.gap, plan)
          for plan in found),

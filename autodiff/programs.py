@@ -1,7 +1,6 @@
 """Programs: regions, a policy's schedule, addresses, and the run."""
 
 import copy
-import math
 import threading
 from dataclasses import replace
 
@@ -28,7 +27,6 @@ from autodiff.planning import (
     memory_bound,
 )
 from autodiff.planning.budget import impossible, not_found
-from autodiff.planning.known import cheapest
 from autodiff.planning.planner import Planner
 from autodiff.planning.schedule import format_bytes
 from autodiff.plans import Plan
@@ -100,27 +98,17 @@ def dropped_nodes(graph, policy, first):
 def fit(problem, policy, captured, allocate):
     """A schedule whose peak after allocation is within the budget, and its Executable.
 
-    Where a plan costs less than the one that a search ends with, and packs into the budget, it is
-    taken: a first plan of the search, or one that a frontier has found before. Raises BudgetError
-    where none is found.
+    Where a first plan of the search costs less than the one that it ends with, and packs into the
+    budget, it is taken. Raises BudgetError where none is found.
     """
     planner = Planner(problem, policy.time_limit, policy.seed)
-    room, refusal = policy.nbytes - captured, None
-    schedule = executable = None
-    try:
-        schedule, executable, is_proven = packed(planner, policy, captured, allocate)
-    except BudgetError as error:
-        refusal, is_proven = error, True
-    cost = math.inf if schedule is None else schedule.cost
-    known = cheapest(problem, policy.nbytes, cost)
-    others = [] if is_proven else planner.cheaper(cost, room)
-    for other in [known] * (known is not None) + others:
-        if other.cost < cost:
-            found = allocate(other)
-            if found.peak_bytes <= policy.nbytes:
-                schedule, executable, cost = other, found, other.cost
-    if schedule is None:
-        raise refusal
+    room = policy.nbytes - captured
+    schedule, executable, is_proven = packed(planner, policy, captured, allocate)
+    for other in [] if is_proven else planner.cheaper(schedule.cost, room):
+        found = allocate(other)
+        if found.peak_bytes <= policy.nbytes:
+            schedule, executable = other, found
+            break
     return planner.certified(schedule, room, is_proven), executable
 
 

@@ -148,8 +148,7 @@ class Budget:
         number of moves, so that plans do not depend on the clock: that only stops a search which
         is late, and the plan's schedule then says so in its `method`.
     seed : int
-        Of what is random in a search. The same problem, budget, limit and seed give the same plan,
-        unless `ad.frontier` has found a cheaper one for the same function before.
+        Of what is random in a search. The same problem, budget, limit and seed give the same plan.
 
     Raises
     ------
