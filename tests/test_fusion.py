@@ -272,7 +272,7 @@ def test_a_region_stays_short_where_values_are_computed_twice(shape):
         f = f * h[0] * h[1] * h[2] * h[3]
         g = g - h[0] - h[1] - h[2] - h[3]
         regions = Regions(graph, [f, g], xs)
-        longest = max(len(regions.operations(k)) for k in range(len(regions.regions)))
+        longest = max(len(regions.operations(k)) for k in range(len(regions)))
         assert 10 < longest <= 25
 
 

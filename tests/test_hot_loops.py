@@ -21,6 +21,8 @@ HOT = {
     "core/allocate": ["mend"],
     "core/bestfit": ["find_gap", "list_conflicts", "place_in_order"],
     "core/freelist": ["find", "give", "place_kind", "take"],
+    "core/fuse": ["choose"],
+    "core/gather": ["gather", "take_in"],
     "core/gradients": ["mark"],
     "core/program": ["execute"],
     "core/steps": ["reverse"],
