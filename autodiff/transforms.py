@@ -12,7 +12,8 @@ import numpy as np
 from autodiff.core.containers import flatten, leaves_like, paths, unflatten
 from autodiff.core.gradients import gradients, tangents
 from autodiff.core.graph import current_graph
-from autodiff.core.variable import Variable, argument, constant
+from autodiff.core.making import argument, constant
+from autodiff.core.variable import Variable
 from autodiff.errors import ArgumentError, DTypeError, ShapeError
 from autodiff.ops.movement import zeros_of
 from autodiff.planning import as_policy

@@ -24,6 +24,7 @@ HOT = {
     "core/fuse": ["choose"],
     "core/gather": ["gather", "take_in"],
     "core/gradients": ["mark"],
+    "core/nodes": ["add", "enter", "find", "hash_node", "put"],
     "core/program": ["execute"],
     "core/steps": ["reverse"],
     "core/threads": ["parallel"],

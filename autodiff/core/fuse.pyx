@@ -15,7 +15,8 @@ one; and it never lets a plan hold more:
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t
 
-from .graph cimport Graph, Node
+from .graph cimport Graph
+from .nodes cimport Node
 from .sums cimport is_sum
 from .traits cimport ALIAS, KERNEL, MAPS, SUMS, VIEWS, traits
 

@@ -3,7 +3,7 @@
 from libc.stdint cimport int8_t, int32_t
 
 from .fuse cimport LONGEST
-from .graph cimport Node
+from .nodes cimport Node
 
 cdef enum:
     MOST_INNERS = LONGEST + 1

@@ -3,7 +3,7 @@
 from libc.stdint cimport int32_t
 
 from .fuse cimport INSIDE
-from .graph cimport Node
+from .nodes cimport Node
 
 
 cdef int32_t gather(const Lowering* of, int32_t region, int32_t root, Inner* inners,

@@ -5,7 +5,8 @@ from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stdint cimport int8_t, int32_t, int64_t
 
 from .elementwise cimport Elementwise
-from .graph cimport Graph, Node, resize
+from .graph cimport Graph
+from .nodes cimport Node, resize
 from .operations cimport Operation, operations
 from .operations import operation
 from .simplify cimport which_number

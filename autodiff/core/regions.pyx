@@ -15,8 +15,9 @@ from ..errors import GraphError
 
 from .fuse cimport INSIDE, fuse
 from .gather cimport MOST_INNERS, MOST_READ, Inner, Lowering, gather
-from .graph cimport Graph, Node
+from .graph cimport Graph
 from .kernels cimport blas_reads
+from .nodes cimport Node
 from .operations cimport Operation, operations, type_dtypes
 from .simplify cimport simplify
 from .sums cimport is_sum

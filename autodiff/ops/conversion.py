@@ -4,8 +4,9 @@ import numpy as np
 
 from autodiff.core import elementwise as core
 from autodiff.core import regions
+from autodiff.core.making import node
 from autodiff.core.operations import dtype_number, provide
-from autodiff.core.variable import Variable, node
+from autodiff.core.variable import Variable
 from autodiff.ops.table import UNDEFINED, Elementwise
 
 
