@@ -24,7 +24,7 @@ HOT = {
     "core/fuse": ["choose"],
     "core/gather": ["gather", "take_in"],
     "core/gradients": ["mark"],
-    "core/nodes": ["add", "enter", "find", "hash_node", "put"],
+    "core/nodes": ["add", "among_readers", "hash_node", "is_same", "look_up", "put"],
     "core/program": ["execute"],
     "core/steps": ["reverse"],
     "core/threads": ["parallel"],

@@ -9,13 +9,13 @@ import math
 from contextvars import ContextVar
 from weakref import ref
 
-from libc.stdint cimport INT64_MAX, int32_t, uint32_t
+from libc.stdint cimport INT64_MAX, int32_t
 
 from ..errors import ShapeError
 
 from .keys cimport Unmerged, tagged
 from .lines cimport place_of, text_of, user_line
-from .nodes cimport Node, Nodes, hash_node
+from .nodes cimport Node, Nodes
 from .operations cimport Operation, functions, operations, type_dtypes
 from .variable cimport Variable
 
@@ -155,15 +155,13 @@ cdef class Graph(Nodes):
                         int dtype, int32_t attrs, int flags) except -1:
         """Add a node, or find the equal one that exists; return its index."""
         cdef Node made
-        cdef uint32_t hashed = 0
         cdef int32_t k, j
         made.op, made.attrs, made.dtype, made.flags = op.index, attrs, dtype, flags
-        made.n_inputs, made.level = n, self.base_level
+        made.n_inputs, made.level, made.merges = n, self.base_level, op.merges
         for j in range(n):
             made.level = max(made.level, self.nodes[inputs[j]].level)
         if op.merges:
-            hashed = hash_node(&made, inputs)
-            k = self.find(&made, inputs, hashed)
+            k = self.find(&made, inputs)
             if k >= 0:
                 self.nodes[k].level = min(self.nodes[k].level, made.level)
                 self.note_line(k)
@@ -173,10 +171,7 @@ cdef class Graph(Nodes):
         if n == 0 or made.shape != self.nodes[inputs[0]].shape:
             made.shape = self.intern_shape(op, shape)
         self.make_room(n)
-        k = self.add(&made, inputs)
-        if op.merges:
-            self.enter(k, hashed)
-        return k
+        return self.add(&made, inputs)
 
     cdef void* intern_shape(self, Operation op, tuple shape) except NULL:
         """The one tuple equal to `shape`; its arrays have no more bytes than an int64 counts."""

@@ -18,6 +18,7 @@ cdef struct Node:
     int16_t level                 # how many sweeps made it
     int8_t dtype                  # NumPy type number
     int8_t flags
+    int8_t merges                 # an equal node is this one
     void* shape                   # interned tuple, borrowed from graph.shapes
 
 
@@ -33,16 +34,18 @@ cdef class Nodes:
     cdef void** handles           # borrowed Variable of each node, or NULL
     cdef int32_t n_nodes, n_edges, node_room, edge_room
     cdef uint32_t* table          # open addressing: pairs (node + 1, hash)
-    cdef int64_t table_room, table_used
+    cdef int64_t table_room
+    cdef int32_t n_entered        # the nodes before this one are in the table
     cdef int32_t n_ordinals
 
     cdef int make_room(self, int32_t n_inputs) except -1
     cdef int32_t add(self, const Node* made, const int32_t* inputs) noexcept nogil
-    cdef int32_t find(self, const Node* wanted, const int32_t* inputs,
-                      uint32_t hashed) noexcept nogil
-    cdef void enter(self, int32_t index, uint32_t hashed) noexcept nogil
-    cdef int rehash(self) except -1
+    cdef int32_t find(self, const Node* wanted, const int32_t* inputs) except -2
+    cdef bint among_readers(self, const Node* wanted, const int32_t* inputs,
+                            int32_t* found) noexcept nogil
+    cdef bint is_same(self, int32_t k, const Node* wanted, const int32_t* inputs) noexcept nogil
+    cdef int32_t look_up(self, const Node* wanted, const int32_t* inputs) noexcept nogil
+    cdef int enter_all(self) except -1
 
 
-cdef uint32_t hash_node(const Node* node, const int32_t* inputs) noexcept nogil
 cdef int resize(void** p, size_t nbytes) except -1

@@ -1,12 +1,15 @@
 """Nodes and edges in flat arrays, and the table in which an equal node is found.
 
 Arrays grow at their end only, in topological order: an edge leads to an earlier node. The table is
-keyed on the operation, its inputs, its attributes and its dtype.
+keyed on the operation, its inputs, its attributes and its dtype; it is filled when it is asked.
 """
 
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
+
+cdef enum:
+    FEW = 8                       # readers of a node that are looked through
 
 
 cdef class Nodes:
@@ -20,7 +23,7 @@ cdef class Nodes:
         PyMem_Free(self.table)
 
     cdef int make_room(self, int32_t n_inputs) except -1:
-        """Make room for one more node with `n_inputs` edges, in the table too."""
+        """Make room for one more node with `n_inputs` edges."""
         cdef int32_t room
         if self.n_nodes == self.node_room:
             room = 2 * self.node_room if self.node_room else 64
@@ -32,8 +35,6 @@ cdef class Nodes:
             resize(<void**> &self.sources, room * sizeof(int32_t))
             resize(<void**> &self.edges, room * sizeof(Edge))
             self.edge_room = room
-        if 2 * (self.table_used + 1) > self.table_room:
-            self.rehash()
         return 0
 
     cdef int32_t add(self, const Node* made, const int32_t* inputs) noexcept nogil:
@@ -58,44 +59,76 @@ cdef class Nodes:
         self.n_nodes += 1
         return k
 
-    cdef int32_t find(self, const Node* wanted, const int32_t* inputs,
-                      uint32_t hashed) noexcept nogil:
-        """The node in the table that is equal to the one wanted; -1 for none."""
-        cdef int64_t slot = hashed & (self.table_room - 1)
+    cdef int32_t find(self, const Node* wanted, const int32_t* inputs) except -2:
+        """The node that is equal to the one wanted; -1 for none."""
         cdef int32_t k
-        cdef Node* node
-        if self.table_room == 0:
-            return -1
+        if self.among_readers(wanted, inputs, &k):
+            return k
+        self.enter_all()
+        return self.look_up(wanted, inputs)
+
+    cdef bint among_readers(self, const Node* wanted, const int32_t* inputs,
+                            int32_t* found) noexcept nogil:
+        """Whether it is known without the table, which is as large as the graph and in no cache.
+
+        An equal node reads the latest of the inputs, which mostly has few readers so far.
+        """
+        cdef int32_t j, _, edge, latest = -1
+        found[0] = -1
+        for j in range(wanted.n_inputs):
+            latest = max(latest, inputs[j])
+        if latest < 0:
+            return False
+        edge = self.nodes[latest].consumer
+        for _ in range(FEW):
+            if edge < 0:
+                return True
+            if self.is_same(self.edges[edge].consumer, wanted, inputs):
+                found[0] = self.edges[edge].consumer
+                return True
+            edge = self.edges[edge].next
+        return edge < 0
+
+    cdef bint is_same(self, int32_t k, const Node* wanted, const int32_t* inputs) noexcept nogil:
+        cdef const Node* node = &self.nodes[k]
+        return (node.op == wanted.op and node.attrs == wanted.attrs
+                and node.dtype == wanted.dtype and node.flags == wanted.flags
+                and node.n_inputs == wanted.n_inputs
+                and memcmp(self.sources + node.first_edge, inputs,
+                           node.n_inputs * sizeof(int32_t)) == 0)
+
+    cdef int32_t look_up(self, const Node* wanted, const int32_t* inputs) noexcept nogil:
+        """The node in the table that is equal to the one wanted; -1 for none."""
+        cdef uint32_t hashed = hash_node(wanted, inputs)
+        cdef int64_t slot = hashed & (self.table_room - 1)
         while self.table[2 * slot]:
-            if self.table[2 * slot + 1] == hashed:
-                k = <int32_t> self.table[2 * slot] - 1
-                node = &self.nodes[k]
-                if (node.op == wanted.op and node.attrs == wanted.attrs
-                        and node.dtype == wanted.dtype and node.flags == wanted.flags
-                        and node.n_inputs == wanted.n_inputs
-                        and memcmp(self.sources + node.first_edge, inputs,
-                                   node.n_inputs * sizeof(int32_t)) == 0):
-                    return k
+            if (self.table[2 * slot + 1] == hashed
+                    and self.is_same(<int32_t> self.table[2 * slot] - 1, wanted, inputs)):
+                return <int32_t> self.table[2 * slot] - 1
             slot = (slot + 1) & (self.table_room - 1)
         return -1
 
-    cdef void enter(self, int32_t index, uint32_t hashed) noexcept nogil:
-        """Let a node be found; there is room in the table."""
-        put(self.table, self.table_room, index + 1, hashed)
-        self.table_used += 1
-
-    cdef int rehash(self) except -1:
-        """Double the table."""
-        cdef int64_t room = 2 * self.table_room if self.table_room else 128, k
+    cdef int enter_all(self) except -1:
+        """Enter the nodes made since the last time, those that merge, into the table."""
+        cdef int64_t room = self.table_room if self.table_room else 128, k
         cdef uint32_t* new = NULL
-        resize(<void**> &new, 2 * room * sizeof(uint32_t))
-        memset(new, 0, 2 * room * sizeof(uint32_t))
-        for k in range(self.table_room):
-            if self.table[2 * k]:
-                put(new, room, self.table[2 * k], self.table[2 * k + 1])
-        PyMem_Free(self.table)
-        self.table = new
-        self.table_room = room
+        cdef const Node* node
+        while 2 * <int64_t> (self.n_nodes + 1) > room:
+            room *= 2
+        if room > self.table_room:
+            resize(<void**> &new, 2 * room * sizeof(uint32_t))
+            memset(new, 0, 2 * room * sizeof(uint32_t))
+            for k in range(self.table_room):
+                if self.table[2 * k]:
+                    put(new, room, self.table[2 * k], self.table[2 * k + 1])
+            PyMem_Free(self.table)
+            self.table, self.table_room = new, room
+        for k in range(self.n_entered, self.n_nodes):
+            node = &self.nodes[k]
+            if node.merges:
+                put(self.table, room, <uint32_t> k + 1,
+                    hash_node(node, self.sources + node.first_edge))
+        self.n_entered = self.n_nodes
         return 0
 
 
