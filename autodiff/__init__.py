@@ -7,8 +7,9 @@ from autodiff.core.arena import release_memory, set_arena_limit
 from autodiff.core.gradients import gradients
 from autodiff.core.graph import Graph
 from autodiff.core.kernels import library_bytes
+from autodiff.core.making import variable
 from autodiff.core.threads import num_threads, set_num_threads
-from autodiff.core.variable import Variable, variable
+from autodiff.core.variable import Variable
 from autodiff.errors import (
     ArenaError,
     ArgumentError,

@@ -5,13 +5,12 @@ from typing import Any, NamedTuple
 
 from autodiff.compiled import compile
 from autodiff.errors import ArgumentError
-from autodiff.planning import Store, memory_bound
+from autodiff.planning import Checkpoint, Recompute, Store, memory_bound
 from autodiff.planning.costbound import ANY_ORDER, certified
-from autodiff.planning.frontier import frontier as plan_frontier
-from autodiff.planning.frontier import knee_of
+from autodiff.planning.frontier import frontier_and_lowest, knee_of
 from autodiff.planning.schedule import format_bytes
 from autodiff.plans import Plan
-from autodiff.programs import reschedule
+from autodiff.programs import LARGEST, reschedule
 from autodiff.speed import estimate_seconds
 
 PATIENCE = 2        # seconds before a progress bar appears
@@ -104,7 +103,8 @@ def frontier(
     Nothing is run, except to measure costs.
 
     Every point is a plan with its addresses: the program would measure its `peak_bytes` to the
-    byte. Seconds are estimated from costs and a speed of this machine that is measured once.
+    byte, and a budget of as many is granted. Seconds are estimated from costs and a speed of this
+    machine that is measured once.
     Where it takes longer than two seconds and tqdm is installed (extra `progress`), a bar shows.
 
     Parameters
@@ -149,7 +149,7 @@ def frontier(
     store = step.plan(*args, **kwargs)
     problem, captured = store.problem, store.captured_bytes
     with _bar(points) as bar:
-        planned = plan_frontier(problem, points, progress=lambda: bar.update(1))
+        planned, lowest = frontier_and_lowest(problem, points, progress=lambda: bar.update(1))
     found = [store]
     for point in planned:
         _, plan = reschedule(store, point.schedule)
@@ -158,9 +158,19 @@ def frontier(
             bare = point.schedule.with_bound(problem.total_cost, ANY_ORDER)
             _, plan = reschedule(store, certified(bare, plan.peak_bytes - captured))
         found.append(plan)
+    # What a budget falls back on: it may pack better.
+    spare = [lowest, Checkpoint().schedule(problem)]
+    if len(problem) <= LARGEST:
+        spare.append(Recompute().schedule(problem))
+    for schedule in spare:
+        _, plan = reschedule(store, schedule)
+        if not any(p.peak_bytes <= plan.peak_bytes and p.cost <= plan.cost for p in found):
+            bare = schedule.with_bound(problem.total_cost, ANY_ORDER)
+            found.append(reschedule(store, certified(bare, plan.peak_bytes - captured))[1])
+    found = _undominated(found)
     return Frontier(
         (Point(plan.peak_bytes, plan.overhead, estimate_seconds(plan), plan.gap, plan)
-         for plan in _undominated(found)),
+         for plan in found),
         memory_bound(problem)[0] + captured)
 
 

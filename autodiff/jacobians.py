@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from autodiff.core.containers import LEAF, flatten, unflatten
-from autodiff.core.variable import Variable, constant
+from autodiff.core.making import constant
+from autodiff.core.variable import Variable
 from autodiff.errors import ArgumentError
 from autodiff.ops.movement import reshape
 from autodiff.tracing import positions

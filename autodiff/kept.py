@@ -54,6 +54,10 @@ class Kept:
         attempts = [([], True, False), ([], True, True)]
         return self._first(outputs, attempts)[2]
 
+    def let_go(self):
+        """Let go of all that can be computed again."""
+        self._let_go(set())
+
     def _first(self, required, attempts):
         """Run the first attempt (more outputs, let go, let all go) that fits the budget."""
         if not isinstance(self._policy, Budget):

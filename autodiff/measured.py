@@ -76,7 +76,7 @@ class MeasuredCosts:
         computes = np.flatnonzero(steps.actions == 0)
         nodes = steps.nodes[computes]
         instruction, part = instruction_of(executable, nodes, computes)
-        fastest = np.full(len(executable.regions.regions), np.inf)
+        fastest = np.full(len(executable.regions), np.inf)
         np.minimum.at(fastest, nodes, spent.min(axis=0)[instruction] * part)
         # (operation, graph node) -> nanoseconds
         self._fastest = {

@@ -4,6 +4,8 @@ import copy
 import threading
 from dataclasses import replace
 
+import numpy as np
+
 from autodiff.core.abstract import holding, problem_arrays
 from autodiff.core.graph import Graph
 from autodiff.core.program import Executable
@@ -25,9 +27,8 @@ from autodiff.planning import (
     memory_bound,
 )
 from autodiff.planning.budget import impossible, not_found
-from autodiff.planning.costbound import ANY_ORDER, certified
+from autodiff.planning.planner import Planner
 from autodiff.planning.schedule import format_bytes
-from autodiff.planning.smallest import tightest
 from autodiff.plans import Plan
 
 TIGHTENINGS = 12  # schedules tried for one budget, each with fewer live bytes
@@ -106,40 +107,56 @@ def dropped_nodes(graph, policy, first):
 def fit(problem, policy, captured, allocate):
     """A schedule whose peak after allocation is within the budget, and its Executable.
 
-    The schedule counts live bytes; where packing adds to them, the schedule is made again with
-    as many bytes fewer. Where so few are refused, a number between is tried: another schedule may
-    pack better. Raises BudgetError where none is found.
+    Where a first plan of the search costs less than the one that it ends with, and packs into the
+    budget, it is taken. Raises BudgetError where none is found.
     """
+    planner = Planner(problem, policy.time_limit, policy.seed)
+    room = policy.nbytes - captured
+    schedule, executable, is_proven = packed(planner, policy, captured, allocate)
+    for other in [] if is_proven else planner.cheaper(schedule.cost, room):
+        found = allocate(other)
+        if found.peak_bytes <= policy.nbytes:
+            schedule, executable = other, found
+            break
+    return planner.certified(schedule, room, is_proven), executable
+
+
+def packed(planner, policy, captured, allocate):
+    """Plan until a schedule packs into the budget: (it, its Executable, whether it is the first).
+
+    A schedule counts live bytes; where packing adds to them, the schedule is made again with as
+    many bytes fewer. Where so few are refused, a number between is tried: another schedule may
+    pack better.
+    """
+    problem = planner.problem
+    unit = int(np.gcd.reduce([*problem.nbytes, *problem.workspace])) or 1
     target = tried = room = policy.nbytes - captured
     refused = 0
     least = stuck = None    # bytes of the least plan that was allocated; where none was found
     for _ in range(TIGHTENINGS):
-        if target <= refused or tried - refused <= tried // NEAR:
+        if target <= refused or tried - refused <= max(unit, tried // NEAR):
             break
         try:
-            schedule = replace(policy, nbytes=target).schedule(problem)
+            schedule = planner.schedule(target)
         except BudgetError as error:
             if target == room and error.known is None:
                 raise impossible(
                     problem, policy.nbytes, error.bound, error.node, captured) from None
             stuck = error.node
             refused = target
-            target = (refused + tried) // 2
+            target = (refused + tried) // 2 // unit * unit
             continue
         executable = allocate(schedule)
         excess = executable.peak_bytes - policy.nbytes
         if excess <= 0:
-            if target < room:       # proven for fewer bytes than may be held
-                schedule = certified(schedule.with_bound(problem.total_cost, ANY_ORDER), room)
-            return schedule, executable
+            return schedule, executable, target == room
         least = min(executable.peak_bytes, least or executable.peak_bytes)
         tried = min(target, schedule.peak_bytes)
-        target = max(tried - excess, (refused + tried) // 2 if refused else 0)
-    for schedule in spare_schedules(problem, policy) if room > 0 else ():
+        target = max(tried - excess, (refused + tried) // 2 if refused else 0) // unit * unit
+    for schedule in spare_schedules(planner) if room > 0 else ():
         executable = allocate(schedule)
         if executable.peak_bytes <= policy.nbytes:
-            bare = schedule.with_bound(problem.total_cost, ANY_ORDER)
-            return certified(bare, room), executable
+            return schedule, executable, False
         least = min(executable.peak_bytes, least or executable.peak_bytes)
     bound, node = memory_bound(problem)
     if room < bound:
@@ -147,15 +164,15 @@ def fit(problem, policy, captured, allocate):
     raise not_found(problem, policy.nbytes, bound + captured, least, stuck)
 
 
-def spare_schedules(problem, policy):
+def spare_schedules(planner):
     """Yield schedules of few bytes that may pack better than those made for a budget."""
-    yield Store().schedule(problem)
-    lowest, _ = tightest(problem)
-    yield replace(policy, nbytes=lowest.peak_bytes).schedule(problem)
+    yield Store().schedule(planner.problem)
+    lowest = planner.lowest()
+    yield planner.schedule(lowest.peak_bytes)
     yield lowest
-    yield Checkpoint().schedule(problem)
-    if len(problem) <= LARGEST:     # its steps grow as the square
-        yield Recompute().schedule(problem)
+    yield Checkpoint().schedule(planner.problem)
+    if len(planner.problem) <= LARGEST:     # its steps grow as the square
+        yield Recompute().schedule(planner.problem)
 
 
 def reschedule(plan, schedule, record=None):

@@ -17,7 +17,8 @@ import numpy as np
 
 from autodiff.core import philox
 from autodiff.core.graph import current_graph
-from autodiff.core.variable import Variable, constant
+from autodiff.core.making import constant
+from autodiff.core.variable import Variable
 from autodiff.errors import ArgumentError, DTypeError, ShapeError
 from autodiff.ops import random as rows
 from autodiff.ops.conversion import astype

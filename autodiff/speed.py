@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 
-from autodiff.core.variable import variable
+from autodiff.core.making import variable
 from autodiff.planning import Store
 from autodiff.programs import Program
 

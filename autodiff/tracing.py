@@ -13,9 +13,10 @@ import numpy as np
 from autodiff.caches import Cache
 from autodiff.core.containers import flatten, paths, unflatten
 from autodiff.core.graph import Graph, current_graph
+from autodiff.core.making import argument, constant, here
 from autodiff.core.operations import ARGUMENT, provide
 from autodiff.core.queries import operations_of, signature, unrun
-from autodiff.core.variable import Variable, argument, constant, here
+from autodiff.core.variable import Variable
 from autodiff.errors import (
     ArgumentError,
     BudgetError,

@@ -12,12 +12,12 @@ import numpy as np
 from autodiff.core.containers import flatten, leaves_like, paths, unflatten
 from autodiff.core.gradients import gradients, tangents
 from autodiff.core.graph import current_graph
-from autodiff.core.queries import boundary
-from autodiff.core.variable import Variable, argument, constant
-from autodiff.errors import ArgumentError, DTypeError, GraphError, ShapeError
+from autodiff.core.making import argument, constant
+from autodiff.core.variable import Variable
+from autodiff.errors import ArgumentError, DTypeError, ShapeError
 from autodiff.ops.movement import zeros_of
 from autodiff.planning import as_policy
-from autodiff.programs import Program, dropped_nodes
+from autodiff.pullbacks import Pullback, run_forward
 from autodiff.tracing import (
     Trace,
     fresh_arguments,
@@ -215,17 +215,30 @@ def vjp(
     The value is computed once; what the backward pass reads is kept, and each call of the
     pullback runs only the backward pass.
 
+    Under a byte budget the forward pass and each call of the pullback hold at most the budget, and
+    all that stays held between them counts in both: what is kept, and the value, which lies in the
+    same block of memory. Where not all that the backward pass reads can be kept, less is, and the
+    pullback computes the rest again; at the least it keeps a copy of the arguments. The caller's
+    own arrays never count: the arguments, and the cotangent. Inside another transform, or of
+    Variables, both passes are part of one program, and its budget is that of the whole.
+
     Parameters
     ----------
     f : callable
         Returns an array, or a container of arrays.
     *args : arrays, numbers, containers
         All are differentiated.
+    policy : policy, str or None
+        As in `value_and_grad`.
 
     Returns
     -------
     value, pullback
         `pullback(u)`, u built like the value, returns a tuple with a gradient for each argument.
+        One that was made of arrays says what it holds: `pullback.residual_bytes` of kept arrays,
+        `held_bytes` with the value; `forward_peak_bytes` of the forward pass and `peak_bytes` of a
+        call, planned, with what is held beside them; `measured_peak_bytes` of the last run; and
+        `plan`, `forward_plan`.
 
     Raises
     ------
@@ -233,6 +246,8 @@ def vjp(
         If an argument or the value is not of floating point.
     ArgumentError, ShapeError
         By the pullback, if u is not built like the value, or has other shapes.
+    BudgetError
+        Before anything runs, where no choice of what is kept is found for which both passes fit.
 
     Examples
     --------
@@ -240,6 +255,8 @@ def vjp(
     >>> value, pullback = ad.vjp(np.sin, np.array([0.0, np.pi]))
     >>> pullback(np.ones(2))[0]
     array([ 1., -1.])
+    >>> pullback.residual_bytes, pullback.held_bytes, pullback.peak_bytes
+    (16, 32, 48)
     """
     return value_and_pullback(f, args, policy, list(range(len(args))))
 
@@ -264,32 +281,18 @@ def value_and_pullback(f, args, policy, numbers):
 
         return unflatten(structure, outputs), pull
 
-    policy = as_policy(policy)
-    trace = Trace(policy)
+    trace = Trace(as_policy(policy))
     try:
         with trace:
             outputs, structure, groups = body(*trace.take(args, {}, names))
             first = len(trace.graph)
             seeds = [argument(trace.graph, y.shape, y.dtype, "cotangent") for y in outputs]
             grads, grads_structure = flatten(pulled_back(outputs, groups, seeds))
-            dropped = dropped_nodes(trace.graph, policy, first)
-            kept = boundary(grads, first, dropped) if grads else []
-            results = trace.run(outputs + kept)
-        values, residuals = results[:len(outputs)], results[len(outputs):]
-        program = Program(kept + seeds, grads, policy) if grads else None
-        constants = program.constants() if grads else []
+            values, residuals, passes = run_forward(trace, outputs, seeds, grads, first)
     finally:
         trace.close()
-
-    def pullback(u):
-        given = seeds_of(u, outputs, structure)
-        if any(isinstance(leaf, Variable) for leaf in given):
-            raise GraphError(
-                "vjp: this pullback was made from arrays and runs on arrays; to differentiate "
-                "it, call ad.vjp inside the function that is differentiated")
-        found = program.run([*residuals, *given], constants) if grads else []
-        return unflatten(grads_structure, found)
-
+    pullback = Pullback(
+        passes, residuals, lambda u: seeds_of(u, outputs, structure), grads_structure)
     return unflatten(structure, values), pullback
 
 

@@ -35,7 +35,11 @@ def rows_of(name, workload, threads, seconds):
 
 
 def judged(bar, seconds, beside):
-    """The bar in words, and whether it is met: yes, aim, no, or - where there is nothing to say."""
+    """The bar in words, and whether it is met: yes, aim, tie, no, or - where nothing can be said.
+
+    A ratio to a peer that is above its bar by no more than two runs of one program may differ is a
+    tie: neither met nor missed.
+    """
     if bar is None:
         return {"bar": None, "met": None}
     if bar.seconds is not None:
@@ -46,7 +50,9 @@ def judged(bar, seconds, beside):
         return {"bar": words, "met": "-"}
     if bar.aim is not None and found <= bar.aim:
         return {"bar": words, "met": "aim"}
-    return {"bar": words, "met": "yes" if found <= limit else "no"}
+    if found <= limit:
+        return {"bar": words, "met": "yes"}
+    return {"bar": words, "met": "tie" if bar.of_best and found <= limit * TIE else "no"}
 
 
 def duration(seconds):
@@ -107,9 +113,10 @@ def lines_of(rows):
         if row["met"] == "no":
             found = duration(row["seconds"]) + (f", {beside:.2f} × {best}" if beside else "")
             said.append(f"{where}: bar not met by {row['system']}, {row['bar']}: {found}.")
-    bars = [row["met"] for row in rows if row["met"] in ("yes", "aim", "no")]
-    said.append(f"{len(bars) - bars.count('no')} of {len(bars)} bars met, "
-                f"{bars.count('aim')} of them with the aim.")
+    bars = [row["met"] for row in rows if row["met"] not in ("-", None)]
+    met = bars.count("yes") + bars.count("aim")
+    said.append(f"{met} of {len(bars)} bars met, {bars.count('aim')} of them with the aim; "
+                f"{bars.count('tie')} a tie.")
     return said
 
 

@@ -37,7 +37,7 @@ MUTANTS = [
      "autodiff/core/gradients.pyx", "        if self.table[v - self.first]:\n            total =",
      "        if self.table[v - self.first] < 0:\n            total =", "test_laws.py -k multiply"),
     ("constants merge by value: 0.0 and -0.0 become one node",
-     "autodiff/core/graph.pyx", "(value.tobytes(), value.dtype.char)",
+     "autodiff/core/constants.pyx", "(value.tobytes(), value.dtype.char)",
      "(float(value) == 0, value.dtype.char)", "test_graph.py"),
     ("an in-place result over an operand that is still read in another layout",
      "autodiff/core/abstract.pyx",
@@ -60,7 +60,7 @@ MUTANTS = [
      "autodiff/core/program.pyx", "high[at[j].base] = at[j].end", "high[at[j].base] = 0",
      "test_counts.py test_laws.py -k 'policy or thousand'"),
     ("a negative power of integers is computed in the sum that reads it, which cannot tell",
-     "autodiff/core/fuse.pyx", '.name == "power_integer"', '.name == "power"',
+     "autodiff/core/traits.pyx", '.name == "power_integer"', '.name == "power"',
      "test_fusion.py -k negative"),
     ("values computed twice do not count to the length of a region",
      "autodiff/core/fuse.pyx",
@@ -78,6 +78,12 @@ MUTANTS = [
     ("a profile gives a script's time to its first computation only",
      "autodiff/measured.py", "instruction, part / np.bincount(instruction, part)[instruction]",
      "instruction, np.append(True, np.diff(instruction) > 0)", "test_profile.py"),
+    ("a pullback forgets what is held beside it",
+     "autodiff/pullbacks.py", "inputs, grads, _less(policy, forward.plan.result_bytes))",
+     "inputs, grads, policy)", "test_pullbacks.py"),
+    ("a forward pass forgets the arrays of its pullback",
+     "autodiff/pullbacks.py", "beside = sum(graph", "beside = 0 * sum(graph",
+     "test_pullbacks.py"),
 ]
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import autodiff as ad
 from autodiff import textbook
-from autodiff.core.variable import constant
+from autodiff.core.making import constant
 from makers import MAKERS
 from oracle import FUNCTIONS, ORACLE
 

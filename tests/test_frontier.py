@@ -273,3 +273,27 @@ def test_a_refusal_names_the_budget_that_was_asked_for():
     assert error.budget == least - 1
     assert f"({least - 1:,} bytes)" in str(error) or f"is {least - 1} B" in str(error)
     assert error.known is None or error.known >= least
+
+
+@pytest.mark.parametrize("name", GRANTED)
+def test_a_frontier_is_no_worse_than_policies_and_budgets_of_its_points_are_granted(name):
+    f, args = GRANTED[name]
+    given = [ad.plan(f, *args, policy=policy) for policy in ("store", "checkpoint", "recompute")]
+    found = ad.frontier(f, *args, points=6)
+    for plan in given:
+        assert any(point.peak_bytes <= plan.peak_bytes and point.overhead <= plan.overhead
+                   for point in found)
+    for point in found:
+        for nbytes in (point.peak_bytes, point.peak_bytes + 1):
+            again = ad.plan(f, *args, policy=ad.Budget(nbytes, time_limit=0.1))
+            assert again.peak_bytes <= nbytes
+            validate(again.problem, again.steps)
+
+
+def test_a_plan_that_packs_is_taken_before_one_of_fewer_bytes():
+    """Live bytes as they are, a plan of more cost is not needed; no frontier has been made."""
+    f, args = CASES["branches"]
+    ad.clear_cache()
+    free = ad.frontier(f, *args)[-1]
+    ad.clear_cache()
+    assert ad.plan(f, *args, policy=free.peak_bytes).overhead == free.overhead == 0

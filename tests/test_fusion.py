@@ -272,7 +272,7 @@ def test_a_region_stays_short_where_values_are_computed_twice(shape):
         f = f * h[0] * h[1] * h[2] * h[3]
         g = g - h[0] - h[1] - h[2] - h[3]
         regions = Regions(graph, [f, g], xs)
-        longest = max(len(regions.operations(k)) for k in range(len(regions.regions)))
+        longest = max(len(regions.operations(k)) for k in range(len(regions)))
         assert 10 < longest <= 25
 
 
@@ -366,3 +366,17 @@ def test_results_beyond_the_caches_are_written_wherever_they_lie(begin):
     assert np.isnan(room[:begin]).all()
     assert np.isnan(room[begin + extent :]).all()
     np.testing.assert_array_equal(reverse(x)[0], x[::-1])
+
+
+def test_two_sums_of_what_is_computed_in_both():
+    with ad.Graph() as graph:
+        x = ad.variable("x", (3, 4))
+        y = (x + 1) * x
+        outputs = [y.sum(axis=0), y.sum(axis=1)]
+        regions = Regions(graph, outputs, [x])
+        program = ad.Program([x], outputs)
+    assert [[name for name, _ in regions.operations(k)] for k in range(len(regions))] == [
+        ["add", "multiply", "sum"]] * 2
+    given = np.arange(12.0).reshape(3, 4)
+    for axis, found in enumerate(program(given)):
+        np.testing.assert_array_equal(found, ((given + 1) * given).sum(axis=axis))

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import autodiff as ad
+from autodiff.core.making import argument, constant, node
 from autodiff.core.operations import operation
-from autodiff.core.variable import argument, constant, node
 
 DTYPES = [np.bool_, np.int8, np.int32, np.int64, np.uint16, np.float32, np.float64]
 
@@ -140,6 +140,18 @@ def test_literals_of_one_value_are_one_node(g, value):
     x = ad.variable("x", (3,))
     assert x + value is x + value
     assert x + value is x + np.float64(value)
+
+
+def test_a_literal_met_again_keeps_its_dtype(g):
+    """Found by the address of the number: many of them, more than are remembered so."""
+    values = [1.0 + k / 64 for k in range(200)]
+    for _ in range(2):
+        for dtype in (np.float32, np.float64):
+            x = ad.variable("x", (), dtype)
+            for value in values:
+                found = (x * value).inputs[1]
+                assert (found.dtype, found.name) == (dtype, repr(value))
+    assert len(g) == 4 + 2 * 200 + 4 * 200
 
 
 def test_literals_differ_by_bits_and_dtype(g):

@@ -9,7 +9,7 @@ from scipy import special
 
 import autodiff as ad
 import autodiff.numpy as anp
-from autodiff.core.variable import argument
+from autodiff.core.making import argument
 from autodiff.numpy import calls, protocols
 from autodiff.numpy.forms import FORMS
 

@@ -26,6 +26,7 @@ LAYERS = [
     {"profiles"},
     {"programs", "transformed", "kept"},
     {"tracing", "speed"},
+    {"pullbacks"},
     {"compiled", "marks", "transforms"},
     {"numpy", "jacobians", "frontiers", "random"},
     {"nn", "optim", "testing"},

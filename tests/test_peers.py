@@ -68,7 +68,7 @@ def test_rows_say_who_is_ahead():
     assert rows[1]["bar"] is None
     said = ranking.lines_of(rows)
     assert said[0] == "mlp-large, 2 threads: jax is ahead, 2.00 times as fast as we are."
-    assert said[-1] == "0 of 1 bars met, 0 of them with the aim."
+    assert said[-1] == "0 of 1 bars met, 0 of them with the aim; 0 a tie."
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,8 @@ def test_rows_say_who_is_ahead():
     [(dict(seconds=4e-6, aim=2e-6), 5e-6, None, "no"),
      (dict(seconds=4e-6, aim=2e-6), 3e-6, None, "yes"),
      (dict(seconds=4e-6, aim=2e-6), 2e-6, None, "aim"),
-     (dict(of_best=1.1, aim=1.0), 1.0, 1.11, "no"),
+     (dict(of_best=1.1, aim=1.0), 1.0, 1.16, "no"),
+     (dict(of_best=1.1, aim=1.0), 1.0, 1.15, "tie"),
      (dict(of_best=1.1, aim=1.0), 1.0, 1.1, "yes"),
      (dict(of_best=1.1), 1.0, None, "-")])
 def test_bars(bar, seconds, ratio, met):

@@ -35,6 +35,29 @@ def test_unit_training_chains(steps, levels, costs):
     assert [chain.schedule(3 + i).cost for i in range(len(costs))] == costs
 
 
+def test_steps_that_repeat_share_their_rows():
+    """A part in 10^9 of their costs keeps steps apart, and changes no choice."""
+    even = unit_chain(120)
+    inputs = [even.inputs(v) for v in range(len(even))]
+    costs = [1 + 1e-9 * v for v in range(len(even))]
+    uneven = Problem(even.nbytes, costs, inputs, even.targets, level=even.level)
+    shared, apart = Chain(even), Chain(uneven)
+    assert (shared.is_even, apart.is_even) == (True, False)
+    assert shared.least_bytes == apart.least_bytes == 3
+    budgets = [*range(3, 20), 40, 80, 120]
+    assert [shared.schedule(b).cost for b in budgets] == [
+        int(apart.schedule(b).cost) for b in budgets]
+
+
+def test_a_long_chain_of_equal_steps_is_cut_at_every_step():
+    chain = unit_chain(600)
+    least, more = solve(chain, 3), solve(chain, 30)
+    assert (least.method, more.method) == ("chain", "chain")
+    assert least.peak_bytes == 3        # nothing is held: a sweep of its own for every step
+    assert least.cost == 600 * 601 // 2 + 601
+    assert validate(chain, more.steps)[:2] == (30, more.cost)
+
+
 class Training:
     """A random training chain, with what makes up each of its steps.
 

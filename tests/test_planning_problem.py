@@ -27,6 +27,11 @@ def same(a, b):
     return plain(a) == plain(b) and labels == [(b.label(v), b.line(v)) for v in range(len(b))]
 
 
+def test_flat_arrays_take_no_other_options():
+    with pytest.raises(TypeError, match="a problem has no colour"):
+        Problem.from_arrays([8], [1], [0, 0], [], [0], colour=[1])
+
+
 @pytest.mark.parametrize("name", REAL)
 def test_real_graphs_have_their_published_numbers(name):
     problem = Problem.from_json((GRAPHS / f"{name}.json").read_text())

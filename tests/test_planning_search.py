@@ -3,17 +3,20 @@
 import random
 import signal
 import sys
+import time
 
 import numpy as np
 import pytest
 
 from autodiff.errors import BudgetError, PlanError
-from autodiff.planning import Problem, memory_bound, smallest_budget, solve
+from autodiff.planning import Problem, cpsat, memory_bound, smallest_budget, solve
 from autodiff.planning.anneal import anneal
 from autodiff.planning.greedy import evict
 from autodiff.planning.incumbent import Incumbents
+from autodiff.planning.limits import Limits
 from autodiff.planning.reduced import Reduced
 from autodiff.planning.reorder import least_bytes_first
+from autodiff.planning.search import LATE
 from autodiff.planning.timeline import Timeline
 from planning_problems import real_graph, seeded_problem
 from test_planning_exact import random_graph, training_chain
@@ -265,6 +268,20 @@ def test_cpsat_never_does_worse_than_the_search_it_begins_with(seed):
     schedule = solve(problem, known - 1, method="cpsat", time_limit=2.0)
     assert validate(problem, schedule.steps)[0] <= known - 1
     assert schedule.cost <= first.cost
+
+
+def test_cpsat_gives_the_same_plan_again_and_says_when_the_clock_stopped_it():
+    pytest.importorskip("ortools")
+    problem = layered(random.Random(51), 100, 10)
+    budget = between(problem, 50)
+    patient = Limits(budget, 2.0, 3, deadline=time.monotonic() + 300)
+    first, second = (cpsat.plan(problem, patient) for _ in range(2))
+    assert list(first.steps) == list(second.steps)
+    assert LATE not in first.method
+    limits = Limits(budget, 600.0, 0, deadline=time.monotonic() + 1)
+    late = cpsat.plan(problem, limits)
+    assert late.method.endswith(LATE)
+    assert late.peak_bytes <= budget
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs POSIX timers")

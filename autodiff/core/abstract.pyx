@@ -4,10 +4,11 @@ import numpy as np
 
 from libc.stdint cimport int32_t, int64_t
 
-from .elementwise cimport Elementwise
-from .fuse cimport sum_kind
 from .operations cimport Operation, operations
-from .regions cimport BUFFER, Regions, Value, itemsizes
+from .regions cimport Regions
+from .sums cimport sum_kind
+from .traits cimport traits
+from .values cimport BUFFER, Value, itemsizes
 
 cdef extern from "region.h":
     int SUM_ROWS, SUM_COLUMNS
@@ -16,7 +17,7 @@ cdef extern from "region.h":
 
 def problem_arrays(Regions regions):
     """The abstract problem as flat arrays: one node a region, caller's arrays left out."""
-    cdef int32_t k, j, r, n = len(regions.regions), value
+    cdef int32_t k, j, r, n = regions.n_regions, value
     cdef Value* x
     cdef Value* u
     cdef Operation op
@@ -36,15 +37,15 @@ def problem_arrays(Regions regions):
     cdef int64_t[::1] istart_ = inplace_start, iindex_ = inplace_index
     cdef int64_t n_edges = 0, n_inplace = 0, e
     for k in range(n):
-        value = regions.regions[k]
+        value = regions.computed[k]
         x = &regions.values[value]
-        op = <Operation> operations[x.op]
         nbytes_[k] = x.nbytes
         level_[k] = regions.graph.nodes[x.node].level
         if x.n_inners >= 0:
             cost_[k] = quantise(pass_cost(regions, value))
             workspace_[k] = sum_workspace(regions, value)
         else:
+            op = <Operation> operations[x.op]
             y = regions.graph.handle(x.node)
             cost_[k] = quantise(op.cost(y))
             workspace_[k] = op.workspace(y)
@@ -83,11 +84,11 @@ def problem_arrays(Regions regions):
 
 cdef object calls_of(Regions regions):
     """By region, the marked call that made its node, 0 for none, below 0 for its results."""
-    cdef int32_t k, value
-    found = np.zeros(len(regions.regions), np.int64)
+    cdef int32_t k
+    found = np.zeros(regions.n_regions, np.int64)
     if regions.graph.calls:
-        for k, value in enumerate(regions.regions):
-            found[k] = regions.graph.calls.get(regions.values[value].node, 0)
+        for k in range(regions.n_regions):
+            found[k] = regions.graph.calls.get(regions.values[regions.computed[k]].node, 0)
     return found
 
 
@@ -95,7 +96,7 @@ def holding(Regions regions, nodes):
     """By region, whether it holds the bytes of one of these graph nodes, or of a view of it."""
     cdef int32_t k
     cdef Value* x
-    found = np.zeros(len(regions.regions), np.uint8)
+    found = np.zeros(regions.n_regions, np.uint8)
     for k in range(regions.n_values if nodes else 0):
         x = &regions.values[k]
         if x.base == BUFFER and x.node in nodes and x.op == regions.graph.nodes[x.node].op:
@@ -150,12 +151,13 @@ cdef int64_t sum_workspace(Regions regions, int32_t value) except -1:
 cdef int64_t pass_cost(Regions regions, int32_t value) except -1:
     """Arithmetic hides behind memory; what a dearer operation costs beyond it is added."""
     cdef Value* x = &regions.values[value]
-    cdef int64_t k, size = 1, weight = 1
-    for extent in regions.pass_shape(value):
-        size *= <int64_t> extent
+    cdef int64_t k, size = x.nbytes // itemsizes[x.dtype], weight = 1
+    if regions.sums(value):
+        size = 1
+        for extent in regions.pass_shape(value):
+            size *= <int64_t> extent
     for k in range(x.n_inners):
-        weight += (<Elementwise> operations[
-            regions.inners[x.first_inner + k].op]).cost_per_element - 1
+        weight += traits[regions.inners[x.first_inner + k].op].cost - 1
     return 50 + size * weight
 
 

@@ -9,10 +9,12 @@ from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free, malloc
 
 from .elementwise cimport Elementwise
-from .fuse cimport sum_kind
 from .operations cimport Operation, operations
 from .kernels cimport BlockLoop, PyUFuncGenericFunction, find_block, find_loop
-from .regions cimport Inner, Regions, Value, itemsizes
+from .gather cimport Inner
+from .regions cimport Regions
+from .sums cimport sum_kind
+from .values cimport Value, itemsizes
 
 cdef extern from "region.h" nogil:
     int CHUNK

@@ -19,7 +19,7 @@ from .assembly cimport assemble
 from .buffers import buffers
 from .operations cimport Operation, operations, type_dtypes
 from .kernels cimport OK, RAISED, Call, Prepare, Run, find_kernel, find_loop
-from .regions cimport ARGUMENT, BUFFER, Regions, Value, itemsizes
+from .regions cimport Regions
 from .script cimport (
     SCRIPT_BASES,
     SCRIPT_REACH,
@@ -30,6 +30,7 @@ from .script cimport (
     write,
 )
 from .steps cimport COMPUTE, Steps
+from .values cimport ARGUMENT, BUFFER, Value, itemsizes
 
 cnp.import_array()
 
@@ -124,7 +125,7 @@ cdef class Code:
     cdef int build_calls(self) except -1:
         """One call for each region: kernel, inner loop, layouts, parameters."""
         cdef Regions regions = self.regions
-        cdef int64_t k, n = len(regions.regions)
+        cdef int64_t k, n = regions.n_regions
         self.calls = <Call*> PyMem_Calloc(n + 1, sizeof(Call))
         if self.calls == NULL:
             raise MemoryError("no memory for the calls of a program")
@@ -133,10 +134,10 @@ cdef class Code:
         cdef int8_t[::1] scripted = scriptable
         for k in range(n):
             if (self.n_bases <= SCRIPT_BASES and self.arena_bytes + self.block_bytes < SCRIPT_REACH
-                    and is_scripted(regions, <int32_t> regions.regions[k])):
+                    and is_scripted(regions, regions.computed[k])):
                 scripted[k] = True
             else:
-                self.build_call(&self.calls[k], <int32_t> regions.regions[k])
+                self.build_call(&self.calls[k], regions.computed[k])
         return 0
 
     cdef int build_call(self, Call* call, int32_t value) except -1:
@@ -198,8 +199,11 @@ cdef class Code:
         cdef Regions regions = self.regions
         cdef int32_t small = FIRST + len(regions.arguments) + len(regions.constants)
         cdef Value* x
-        cdef int64_t b
-        nbytes = np.array([regions.values[<int32_t> r].nbytes for r in regions.regions], np.int64)
+        cdef int64_t b, r
+        nbytes = np.empty(regions.n_regions, np.int64)
+        cdef int64_t[::1] nbytes_ = nbytes
+        for r in range(regions.n_regions):
+            nbytes_[r] = regions.values[regions.computed[r]].nbytes
         sizes, birth, death, filled, scratch, freed, last = buffers(
             steps, taken, nbytes, workspace)
         base = np.zeros(sizes.size, np.int32)
@@ -239,14 +243,14 @@ cdef class Code:
         cdef Operand* at
         for t in range(steps.c.size):
             if steps.c.action[t] == COMPUTE:
-                x = &regions.values[<int32_t> regions.regions[steps.c.node[t]]]
+                x = &regions.values[regions.computed[steps.c.node[t]]]
                 n_operands += x.n_inputs
             n_operands += 2
         self.instructions = <Instruction*> PyMem_Calloc(steps.c.size + 1, sizeof(Instruction))
         self.operands = <Operand*> PyMem_Calloc(n_operands + 1, sizeof(Operand))
         if self.instructions == NULL or self.operands == NULL:
             raise MemoryError("no memory for the instructions of a program")
-        current = np.full(len(regions.regions), -1, np.int64)
+        current = np.full(regions.n_regions, -1, np.int64)
         cdef int64_t[::1] current_ = current
         cdef int8_t[::1] scripted = self.scripted
         for t in range(steps.c.size):
@@ -257,7 +261,7 @@ cdef class Code:
                     self.emit_poison(r, t, base[freed[t]], offset[freed[t]],
                                      nbytes[freed[t]])
                 continue
-            x = &regions.values[<int32_t> regions.regions[r]]
+            x = &regions.values[regions.computed[r]]
             if not scripted[r] or not has_room(&self.draft):
                 self.end_script()
             first = self.n_operands
@@ -317,7 +321,7 @@ cdef class Code:
             operands[k - first] = script_operand(at.base, at.offset)
             if at.base <= BLOCK:
                 self.script_ends[at.base] = max(self.script_ends[at.base], at.end)
-        return write(&self.draft, self.regions, <int32_t> self.regions.regions[region], operands)
+        return write(&self.draft, self.regions, self.regions.computed[region], operands)
 
     cdef int end_script(self) except -1:
         """Close the open script: one instruction, which touches all that its regions do."""

@@ -1,9 +1,14 @@
 """Elementwise operations: promotion, broadcasting and casts while tracing."""
 
-from libc.stdint cimport int32_t
+from libc.stdint cimport int8_t, int32_t
 
 from .graph cimport Graph
 from .operations cimport Operation
+
+
+cdef struct Promotion:
+    int32_t packed                # what stands for the dtypes of the operands
+    int8_t numbers[4]             # of the inputs and the output
 
 
 cdef class Elementwise(Operation):
@@ -14,11 +19,12 @@ cdef class Elementwise(Operation):
     cdef object resolve           # dtypes (or Python types, for scalars) -> input and output dtypes
     cdef object rewrite           # args -> another Variable, or None: literal special cases
     cdef public int cost_per_element  # 1: hidden behind memory, as an addition is
-    cdef dict resolved            # packed input dtypes -> (input numbers ..., output number)
+    cdef Promotion* promotions    # those asked for so far
+    cdef int n_promotions
 
     cdef object apply(self, int n, object a, object b, object c)
     cdef object compute(self, list args)
-    cdef tuple promote(self, int n, int* codes, Graph graph)
+    cdef int promote(self, int n, const int* codes, Graph graph, int8_t* resolved) except -1
 
 
 cdef tuple broadcast(tuple a, tuple b)

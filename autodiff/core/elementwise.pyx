@@ -6,14 +6,17 @@ its own, so a kernel only ever sees one combination of dtypes that NumPy has a l
 
 import numpy as np
 
-from libc.stdint cimport int32_t
+from cpython.mem cimport PyMem_Free
+from libc.stdint cimport int8_t, int32_t
+from libc.string cimport memcpy
 
 from ..errors import DTypeError, GraphError, NumberError, ShapeError, brief
 
-from .graph cimport FLAG_WEAK, Graph
+from .constants cimport capture, literal
+from .graph cimport Graph
+from .nodes cimport FLAG_WEAK, resize
 from .operations cimport Operation, dtype_number, type_dtypes
 from .variable cimport Variable
-from .variable import here
 from .kernels cimport PyUFuncGenericFunction, find_loop, npy_intp
 
 cdef enum:
@@ -67,15 +70,23 @@ cdef int32_t cast(Graph graph, int32_t index, int dtype) except -1:
         payload = graph.payloads.get(index) if graph.nodes[index].n_inputs == 0 else None
         if payload is not None:
             with np.errstate(all="ignore"):
-                return graph.literal(payload[()], dtype)
+                return literal(graph, payload[()], dtype)
     return graph.append(cast_operation, 1, inputs, <tuple> graph.nodes[index].shape, dtype, 0, 0)
 
 
-cdef object fold(Graph graph, object ufunc, int n, const int32_t* inputs):
-    """The number a ufunc makes of literals; None where an input is none."""
+cdef bint are_leaves(Graph graph, int n, const int32_t* inputs) noexcept:
     cdef int j
     for j in range(n):
-        if graph.nodes[inputs[j]].n_inputs or inputs[j] not in graph.payloads:
+        if graph.nodes[inputs[j]].n_inputs:
+            return False
+    return True
+
+
+cdef object fold(Graph graph, object ufunc, int n, const int32_t* inputs):
+    """The number a ufunc makes of literals; None where a leaf is none."""
+    cdef int j
+    for j in range(n):
+        if inputs[j] not in graph.payloads:
             return None
     with np.errstate(all="ignore"):
         return ufunc(*[graph.payloads[inputs[j]] for j in range(n)])
@@ -88,6 +99,9 @@ cdef class Elementwise(Operation):
     diagonal, so the same action carries a tangent forward.
     """
 
+    def __dealloc__(self):
+        PyMem_Free(self.promotions)
+
     def __init__(self, str name, int n_inputs, tuple actions, ufunc=None, loop=None,
                  resolve=None, rewrite=None, derivative=None):
         if derivative is None:
@@ -99,7 +113,6 @@ cdef class Elementwise(Operation):
         self.loop = loop if loop is not None else ufunc
         self.resolve = resolve or (lambda *given: ufunc.resolve_dtypes(given + (None,)))
         self.rewrite = rewrite
-        self.resolved = {}
         self.cost_per_element = 1
 
     def __call__(self, *args):
@@ -109,14 +122,19 @@ cdef class Elementwise(Operation):
             raise TypeError(f"{self.name} takes {self.n_inputs} arguments, {n} were given")
         result = self.apply(n, args[0], args[1] if n > 1 else None, args[2] if n > 2 else None)
         if result is NotImplemented:
-            where = here([arg for arg in args if type(arg) is Variable][0])
             kinds = ", ".join([type(arg).__name__ for arg in args])
+            where = (<Graph> [x.graph for x in args if type(x) is Variable][0]).here()
             raise DTypeError(f"{self.name} cannot take arguments of types {kinds}{where}")
         return result
 
     def bprop(self, int position, g, y, *inputs):
         """The vector-Jacobian product towards one input (eq. 6.54)."""
-        return self.actions[position](g, y, *inputs)
+        action = self.actions[position]
+        if len(inputs) == 1:      # without a tuple, see Sweep.push
+            return action(g, y, inputs[0])
+        if len(inputs) == 2:
+            return action(g, y, inputs[0], inputs[1])
+        return action(g, y, *inputs)
 
     cdef object binary(self, object a, object b):
         return self.apply(2, a, b, None)
@@ -125,13 +143,16 @@ cdef class Elementwise(Operation):
         """Trace one application on `n` of the three arguments."""
         cdef int codes[3]
         cdef int32_t inputs[3]
-        cdef list args = [a, b, c]
+        cdef void* args[3]
         cdef Graph graph = None
         cdef Variable v
         cdef int j, out_flags = FLAG_WEAK
-        cdef tuple shape, resolved
+        cdef int8_t resolved[4]
+        cdef tuple shape
+        cdef object held = None       # arrays made of arguments
+        args[0], args[1], args[2] = <void*> a, <void*> b, <void*> c
         for j in range(n):
-            if type(args[j]) is Variable:
+            if type(<object> args[j]) is Variable:
                 v = <Variable> args[j]
                 if graph is None:
                     graph = v.graph
@@ -140,13 +161,14 @@ cdef class Elementwise(Operation):
                         f"{self.name}: its arguments belong to different graphs"
                         f"{graph.here()}; make them in one `with ad.Graph():`")
         if graph is None:
-            return self.compute(args[:n])
+            return self.compute([a, b, c][:n])
         if self.rewrite is not None:
             other = self.rewrite(a, b)
             if other is not None:
                 return other
         for j in range(n):
-            if type(args[j]) is Variable:
+            kind = type(<object> args[j])
+            if kind is Variable:
                 v = <Variable> args[j]
                 inputs[j] = v.index
                 if graph.nodes[v.index].flags & FLAG_WEAK:
@@ -154,36 +176,35 @@ cdef class Elementwise(Operation):
                 else:
                     codes[j] = graph.nodes[v.index].dtype
                     out_flags = 0
-            elif type(args[j]) is float:
+            elif kind is float:
                 codes[j] = WEAK_FLOAT
-            elif type(args[j]) is int:
+            elif kind is int:
                 codes[j] = WEAK_INT
-            elif type(args[j]) is bool:
+            elif kind is bool:
                 codes[j] = WEAK_BOOL
             else:
-                array = as_operand(args[j])
+                array = as_operand(<object> args[j])
                 if array is None:
                     return NotImplemented
-                args[j] = array
+                held = (array, held)
+                args[j] = <void*> array
                 codes[j] = ARRAY + dtype_number(array.dtype, f"{self.name}: argument {j + 1}")
                 out_flags = 0
-        resolved = self.promote(n, codes, graph)
+        self.promote(n, codes, graph, resolved)
         for j in range(n):
-            if type(args[j]) is Variable:
-                if graph.nodes[inputs[j]].dtype != <int> resolved[j]:
-                    inputs[j] = cast(graph, inputs[j], resolved[j])
-            elif codes[j] < ARRAY:
-                try:
-                    inputs[j] = graph.literal(args[j], resolved[j])
-                except OverflowError:
-                    raise NumberError(
-                        f"{self.name}: {brief(args[j])} does not fit "
-                        f"{type_dtypes[<int> resolved[j]]}{graph.here()}; convert the other "
-                        "operand with .astype") from None
-            else:
-                inputs[j] = graph.capture(args[j])
-                if graph.nodes[inputs[j]].dtype != <int> resolved[j]:
-                    inputs[j] = cast(graph, inputs[j], resolved[j])
+            if type(<object> args[j]) is not Variable:
+                if codes[j] < ARRAY:
+                    try:
+                        inputs[j] = literal(graph, <object> args[j], resolved[j])
+                    except OverflowError:
+                        raise NumberError(
+                            f"{self.name}: {brief(<object> args[j])} does not fit "
+                            f"{type_dtypes[resolved[j]]}{graph.here()}; convert the other operand "
+                            "with .astype") from None
+                    continue
+                inputs[j] = capture(graph, <object> args[j])
+            if graph.nodes[inputs[j]].dtype != resolved[j]:
+                inputs[j] = cast(graph, inputs[j], resolved[j])
         shape = <tuple> graph.nodes[inputs[0]].shape
         for j in range(1, n):
             shape = broadcast(shape, <tuple> graph.nodes[inputs[j]].shape)
@@ -192,10 +213,10 @@ cdef class Elementwise(Operation):
                                        for k in range(n)])
                 raise ShapeError(
                     f"{self.name}: shapes {shapes} cannot be broadcast together{graph.here()}")
-        if not shape and graph.nodes[inputs[0]].n_inputs == 0 and self.ufunc in exact:
+        if not shape and are_leaves(graph, n, inputs) and self.ufunc in exact:
             folded = fold(graph, self.ufunc, n, inputs)
             if folded is not None:
-                return graph.handle(graph.literal(folded, resolved[n]))
+                return graph.handle(literal(graph, folded, resolved[n]))
         return graph.handle(graph.append(self, n, inputs, shape, resolved[n], 0, out_flags))
 
     cdef object compute(self, list args):
@@ -214,29 +235,35 @@ cdef class Elementwise(Operation):
         run_loop(self, [array.ravel() for array in arrays], out.ravel())
         return out[()]
 
-    cdef tuple promote(self, int n, int* codes, Graph graph):
-        """Input and output type numbers for operands of these codes, by NumPy's own rules."""
+    cdef int promote(self, int n, const int* codes, Graph graph, int8_t* resolved) except -1:
+        """Write the type numbers of inputs and output for operands of these codes, by NumPy's own
+        rules."""
         cdef int j
-        cdef long packed = 0
+        cdef int32_t packed = 0
         for j in range(n):
             packed = (packed << 8) | (codes[j] & 63)
-        found = self.resolved.get(packed)
-        if found is not None:
-            return <tuple> found
+        for j in range(self.n_promotions):        # a few
+            if self.promotions[j].packed == packed:
+                memcpy(resolved, self.promotions[j].numbers, 4)
+                return 0
         given = [weak_types.get(codes[j] & 63) or type_dtypes[codes[j] & 63] for j in range(n)]
         dtypes = given
         if all([type(dtype) is type for dtype in given]):
             dtypes = [np.dtype(dtype) for dtype in given]
         try:
-            result = self.resolve(*dtypes)
-            found = tuple([dtype_number(dtype, self.name) for dtype in result])
+            found = [dtype_number(dtype, self.name) for dtype in self.resolve(*dtypes)]
         except TypeError as error:
             names = ", ".join([getattr(dtype, "name", None) or dtype.__name__ for dtype in given])
             raise DTypeError(
                 f"{self.name} is not defined for {names}{graph.here()}: convert with "
                 ".astype(float)") from error
-        self.resolved[packed] = found
-        return <tuple> found
+        resize(<void**> &self.promotions, (self.n_promotions + 1) * sizeof(Promotion))
+        for j in range(n + 1):
+            resolved[j] = found[j]
+        memcpy(self.promotions[self.n_promotions].numbers, resolved, 4)
+        self.promotions[self.n_promotions].packed = packed
+        self.n_promotions += 1
+        return 0
 
 
 def run_loop(Elementwise op, list arrays, out):

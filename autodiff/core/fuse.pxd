@@ -1,14 +1,15 @@
 """Fusion: which values are computed inside the regions that read them."""
 
-from libc.stdint cimport int8_t, int32_t, int64_t
+from libc.stdint cimport int8_t, int32_t
 
-from .graph cimport Graph, Node
+from .graph cimport Graph
+
+cdef enum:
+    LONGEST = 24                  # operations of one region, beside its last
 
 cdef enum Place:
     APART = 0                     # has bytes of its own
     INSIDE = 1                    # is computed inside each region that reads it
 
-cdef int8_t* fuse(Graph graph, const int32_t* sources, const int8_t* needed, const int8_t* apart,
+cdef int8_t* fuse(Graph graph, const int32_t* sources, const int8_t* needed, int8_t* apart,
                   int32_t last) except NULL
-cdef int sum_kind(tuple shape, tuple axes, int64_t* extents) except -1
-cdef bint is_sum(Graph graph, Node* node) except -1

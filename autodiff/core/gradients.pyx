@@ -14,6 +14,7 @@ from libc.stdint cimport int8_t, int32_t
 
 from ..errors import DTypeError, GraphError, ShapeError, UndefinedDerivativeError
 
+from .constants cimport capture, literal
 from .elementwise cimport cast
 from .graph cimport Graph
 from .operations cimport UNDEFINED, ZERO, Operation, dtype_number, functions, operations
@@ -132,13 +133,15 @@ cdef class Sweep:
         So n gradients of n rows cost n rows, not n arrays. What is outside the part is not touched,
         where adding zero would make -0 a +0.
         """
-        cdef Variable one, other
-        for one, other in ((g, total), (total, g)):
-            add_to = (<Operation> operations[self.graph.nodes[one.index].op]).add_to
-            found = None if add_to is None else add_to(one, other)
-            if found is not None:
-                return <Variable> found
-        return <Variable> functions["add"](total, g)
+        found = self.add_onto(g, total)
+        if found is None:
+            found = self.add_onto(total, g)
+        return <Variable> (total + g if found is None else found)
+
+    cdef object add_onto(self, Variable one, Variable other):
+        """one + other by the operation that computes `one`, or None."""
+        add_to = (<Operation> operations[self.graph.nodes[one.index].op]).add_to
+        return None if add_to is None else add_to(one, other)
 
     cdef int stand_at(self, int32_t v) except -1:
         """Let the nodes made now carry the line of node `v`."""
@@ -152,7 +155,8 @@ cdef class Sweep:
         cdef Operation op = <Operation> operations[graph.nodes[v].op]
         cdef int32_t j, edge, source, n = graph.nodes[v].n_inputs
         cdef object call = None
-        cdef Variable g = self.found(v)
+        cdef list inputs = None
+        cdef Variable y = None, g = self.found(v)
         for j in range(n):
             edge = graph.nodes[v].first_edge + j
             source = graph.sources[edge]
@@ -163,9 +167,14 @@ cdef class Sweep:
             if call is None:
                 self.stand_at(v)
                 y = graph.handle(v)
-                inputs = y.inputs
+                inputs = graph.inputs_of(v)
                 call = op.bprop
-            contribution = call(j, g, y, *inputs)
+            if n == 1:            # without a tuple, which costs as much as a rule
+                contribution = call(j, g, y, inputs[0])
+            elif n == 2:
+                contribution = call(j, g, y, inputs[0], inputs[1])
+            else:
+                contribution = call(j, g, y, *inputs)
             if contribution is None:
                 continue
             if type(contribution) is not Variable:
@@ -316,7 +325,7 @@ cdef Variable seed_of(Graph graph, Variable y, object seed):
             raise ShapeError(
                 f"gradients: the output {y!r} has shape {y.shape}, not a scalar; give seeds, "
                 "or differentiate its .sum()")
-        return graph.handle(graph.literal(1, graph.nodes[y.index].dtype))
+        return graph.handle(literal(graph, 1, graph.nodes[y.index].dtype))
     cdef Variable g
     if isinstance(seed, Variable):
         g = <Variable> seed
@@ -325,7 +334,7 @@ cdef Variable seed_of(Graph graph, Variable y, object seed):
     else:
         array = np.asarray(seed)
         dtype_number(array.dtype, f"gradients: the seed for {y!r}")
-        g = graph.handle(graph.capture(array.astype(y.dtype, copy=False)))
+        g = graph.handle(capture(graph, array.astype(y.dtype, copy=False)))
     if g.shape != y.shape:
         raise ShapeError(f"gradients: a seed of shape {g.shape} for {y!r} of shape {y.shape}")
     return g

@@ -2,32 +2,25 @@
 
 A node is a C struct; a `Variable` is a thin handle on one, and there is at most one handle per
 node, so that identity is equality. Variables keep their graph alive, never the reverse.
-Equal pure subexpressions are one node: the table below is keyed on the operation, its inputs,
-its attributes and its dtype.
+Equal pure subexpressions are one node.
 """
 
 import math
 from contextvars import ContextVar
 from weakref import ref
 
-import numpy as np
+from libc.stdint cimport INT64_MAX, int32_t
 
-from cpython.mem cimport PyMem_Free, PyMem_Realloc
-from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint64_t
-from libc.string cimport memcmp, memset
+from ..errors import ShapeError
 
-from ..errors import DTypeError, ShapeError
-
+from .keys cimport Unmerged, tagged
 from .lines cimport place_of, text_of, user_line
+from .nodes cimport Node, Nodes
 from .operations cimport Operation, functions, operations, type_dtypes
-from .operations import operation
 from .variable cimport Variable
-
-cdef Operation _constant = operation("constant")
 
 cdef enum:
     MAX_NDIM = 32                 # as in call.h
-    SCALARS = 1024                # literals remembered: learning rates are many
 
 _innermost = ContextVar("autodiff.graph", default=None)   # Graph of `with`, or None
 _own = ContextVar("autodiff.own_graph", default=None)     # weak reference to the context's own
@@ -46,46 +39,7 @@ cpdef Graph current_graph():
     return graph
 
 
-cdef object tagged(object value):
-    """A key in which 1, 1.0 and True differ, and floats differ by bit pattern.
-
-    Ints, strings, None and tuples of such are their own keys; everything else stands behind its
-    type, which is no key of its own.
-    """
-    cdef bint plain = True
-    kind = type(value)
-    if kind is int or kind is str or value is None:
-        return value
-    if kind is tuple:
-        keys = [tagged(item) for item in <tuple> value]
-        for key, item in zip(keys, <tuple> value):
-            plain = plain and key is item
-        return value if plain else tuple(keys)
-    if kind is list:
-        return (list, tuple([tagged(item) for item in value]))
-    if kind is slice:
-        return (slice, tagged((value.start, value.stop, value.step)))
-    if kind is float:
-        return (float, value.hex())
-    if kind is dict:
-        return (dict, tuple([(tagged(k), tagged(v)) for k, v in value.items()]))
-    return (kind, value)
-
-
-cdef dict scalars = {}            # (type, scalar, dtype) -> what `make_scalar` returns, if not zero
-
-
-cdef tuple make_scalar(object scalar, int dtype):
-    """(its array, the attributes of its constant node, their key): the same for every graph."""
-    value = np.asarray(scalar, type_dtypes[dtype])
-    if value.dtype.kind == "b" and not isinstance(scalar, (bool, np.bool_)):
-        raise DTypeError(f"{scalar!r} is not a boolean")
-    value.flags.writeable = False
-    attrs = (value.tobytes(), value.dtype.char)
-    return value, attrs, tagged(attrs)
-
-
-cdef class Graph:
+cdef class Graph(Nodes):
     """A graph of variables and operations, written by tracing NumPy expressions.
 
     Use it as a context (`with ad.Graph() as g:`) to keep a computation to itself; otherwise
@@ -115,14 +69,8 @@ cdef class Graph:
         self.calls = {}
         self.saved = {}
         self.bindings = {}
+        self.recent = [None] * RECENT
         self.sweep_code = -1
-
-    def __dealloc__(self):
-        PyMem_Free(self.nodes)
-        PyMem_Free(self.sources)
-        PyMem_Free(self.edges)
-        PyMem_Free(self.handles)
-        PyMem_Free(self.table)
 
     def __len__(self):
         return self.n_nodes
@@ -199,118 +147,41 @@ cdef class Graph:
         self.bindings = {}
         self.captures = {}
         self.literals = {}
+        self.recent = [None] * RECENT
 
     # ---- growing ------------------------------------------------------------------------------
 
     cdef int32_t append(self, Operation op, int32_t n, const int32_t* inputs, tuple shape,
                         int dtype, int32_t attrs, int flags) except -1:
         """Add a node, or find the equal one that exists; return its index."""
-        cdef uint64_t h = 0
-        cdef int64_t slot = 0
-        cdef int32_t k, j, code, lasti, level = self.base_level
-        cdef Node* node
-        given = shape
-        shape = self.intern_shape(given)
-        if shape is None:
-            raise ShapeError(f"{op.name}: {no_shape(given)}{self.here()}")
+        cdef Node made
+        cdef int32_t k, j
+        made.op, made.attrs, made.dtype, made.flags = op.index, attrs, dtype, flags
+        made.n_inputs, made.level, made.merges = n, self.base_level, op.merges
         for j in range(n):
-            if self.nodes[inputs[j]].level > level:
-                level = self.nodes[inputs[j]].level
+            made.level = max(made.level, self.nodes[inputs[j]].level)
         if op.merges:
-            if 2 * (self.table_used + 1) > self.table_room:
-                self.rehash()
-            h = hash_node(op.index, attrs, dtype, flags, n, inputs)
-            slot = <int64_t> (h & <uint64_t> (self.table_room - 1))
-            while self.table[2 * slot]:
-                if self.table[2 * slot + 1] == <int32_t> (h >> 32):
-                    k = self.table[2 * slot] - 1
-                    node = &self.nodes[k]
-                    if (node.op == op.index and node.attrs == attrs and node.dtype == dtype
-                            and node.flags == flags and node.n_inputs == n
-                            and memcmp(self.sources + node.first_edge, inputs,
-                                       n * sizeof(int32_t)) == 0):
-                        if node.level > level:
-                            node.level = level
-                        self.note_line(k)
-                        return k
-                slot = (slot + 1) & (self.table_room - 1)
-        self.find_line(&code, &lasti)   # may run Python code: before anything is written
-        self.grow(n)
-        k = self.n_nodes
-        node = &self.nodes[k]
-        node.op = op.index
-        node.first_edge = self.n_edges
-        node.n_inputs = n
-        node.consumer = -1
-        node.attrs = attrs
-        node.level = level
-        node.dtype = dtype
-        node.flags = flags
-        node.shape = <void*> shape      # kept alive by self.shapes
-        node.ordinal = 0
-        if n > 0:
-            self.n_ordinals += 1
-            node.ordinal = self.n_ordinals
-        for j in range(n):
-            self.sources[self.n_edges + j] = inputs[j]
-            self.edges[self.n_edges + j].consumer = k
-            self.edges[self.n_edges + j].next = self.nodes[inputs[j]].consumer
-            self.nodes[inputs[j]].consumer = self.n_edges + j
-        self.handles[k] = NULL
-        node.code = code
-        node.lasti = lasti
-        self.n_edges += n
-        self.n_nodes += 1
-        if op.merges:
-            self.table[2 * slot] = k + 1
-            self.table[2 * slot + 1] = <int32_t> (h >> 32)
-            self.table_used += 1
-        return k
+            k = self.find(&made, inputs)
+            if k >= 0:
+                self.nodes[k].level = min(self.nodes[k].level, made.level)
+                self.note_line(k)
+                return k
+        self.find_line(&made.code, &made.lasti)   # may run Python code: before anything is written
+        made.shape = <void*> shape
+        if n == 0 or made.shape != self.nodes[inputs[0]].shape:
+            made.shape = self.intern_shape(op, shape)
+        self.make_room(n)
+        return self.add(&made, inputs)
 
-    cdef int grow(self, int32_t n_inputs) except -1:
-        """Make room for one more node with `n_inputs` edges."""
-        cdef int32_t room
-        if self.n_nodes == self.node_room:
-            room = 2 * self.node_room if self.node_room else 64
-            resize(<void**> &self.nodes, room * sizeof(Node))
-            resize(<void**> &self.handles, room * sizeof(void*))
-            self.node_room = room
-        if self.n_edges + n_inputs > self.edge_room:
-            room = 2 * self.edge_room + n_inputs + 64
-            resize(<void**> &self.sources, room * sizeof(int32_t))
-            resize(<void**> &self.edges, room * sizeof(Edge))
-            self.edge_room = room
-        return 0
-
-    cdef int rehash(self) except -1:
-        """Double the table of mergeable nodes."""
-        cdef int64_t room = 2 * self.table_room if self.table_room else 128, k, slot
-        cdef int32_t* old = self.table
-        cdef int32_t* new = NULL
-        cdef Node* node
-        resize(<void**> &new, 2 * room * sizeof(int32_t))
-        memset(new, 0, 2 * room * sizeof(int32_t))
-        for k in range(self.table_room):
-            if old[2 * k]:
-                node = &self.nodes[old[2 * k] - 1]
-                slot = <int64_t> (hash_node(node.op, node.attrs, node.dtype, node.flags,
-                                            node.n_inputs, self.sources + node.first_edge)
-                                  & <uint64_t> (room - 1))
-                while new[2 * slot]:
-                    slot = (slot + 1) & (room - 1)
-                new[2 * slot] = old[2 * k]
-                new[2 * slot + 1] = old[2 * k + 1]
-        PyMem_Free(old)
-        self.table = new
-        self.table_room = room
-        return 0
-
-    cdef tuple intern_shape(self, tuple shape):
-        """The one tuple equal to `shape`; None where no array has such a shape."""
+    cdef void* intern_shape(self, Operation op, tuple shape) except NULL:
+        """The one tuple equal to `shape`; ShapeError where no array has such a shape."""
         found = self.shapes.get(shape)
-        if found is None and no_shape(shape) is None:
+        if found is None:
+            why = no_shape(shape)
+            if why is not None:
+                raise ShapeError(f"{op.name}: {why}{self.here()}")
             found = self.shapes[shape] = shape
-        return <tuple> found
+        return <void*> found      # kept alive by self.shapes
 
     cdef int32_t intern_attrs(self, tuple attrs) except -1:
         """Index of `attrs`; what cannot be hashed is equal to nothing but itself."""
@@ -320,7 +191,7 @@ cdef class Graph:
             key = tagged(attrs)
             hash(key)
         except TypeError:
-            key = _Unmerged(attrs)
+            key = Unmerged(attrs)
         return self.intern_key(attrs, key)
 
     cdef int32_t intern_key(self, tuple attrs, object key) except -1:
@@ -340,46 +211,6 @@ cdef class Graph:
         place = text_of(place_of(self.codes, code, lasti))
         return f" ({place})" if place else ""
 
-    cdef int32_t literal(self, object scalar, int dtype) except -1:
-        """The constant node of a Python or NumPy scalar, converted to `dtype`."""
-        key = (type(scalar), scalar, dtype)
-        known = self.literals.get(key) if scalar else None       # -0.0 equals 0.0: never cached
-        if known is not None:
-            return known
-        made = scalars.get(key) if scalar else None
-        if made is None:
-            made = make_scalar(scalar, dtype)
-            if scalar:
-                if len(scalars) >= SCALARS:
-                    scalars.clear()
-                scalars[key] = made
-        value, attrs, attrs_key = <tuple> made
-        cdef int32_t index = self.append(
-            _constant, 0, NULL, (), dtype, self.intern_key(<tuple> attrs, attrs_key), 0)
-        if index not in self.payloads:
-            self.payloads[index] = value
-        if scalar:
-            self.literals[key] = index
-        return index
-
-    cdef int32_t capture(self, object array) except -1:
-        """The constant node of a copy of `array`; captured again unchanged, it is the same node."""
-        if array.ndim == 0:
-            return self.literal(array[()], array.dtype.num)
-        known = self.captures.get(id(array))
-        if known is not None:
-            held = self.payloads[known]
-            if (held.shape == array.shape and held.dtype == array.dtype
-                    and same_bits(held, array)):
-                return known
-        value = array.astype(array.dtype.newbyteorder("="), order="C", copy=True)
-        value.flags.writeable = False
-        cdef int32_t attrs = self.intern_attrs((value.dtype.char, _Unmerged()))
-        cdef int32_t index = self.append(_constant, 0, NULL, value.shape, value.dtype.num, attrs, 0)
-        self.payloads[index] = value
-        self.captures[id(array)] = index
-        return index
-
     # ---- lines --------------------------------------------------------------------------------
 
     cdef int find_line(self, int32_t* code, int32_t* lasti) except -1:
@@ -387,7 +218,7 @@ cdef class Graph:
         code[0] = self.sweep_code
         lasti[0] = self.sweep_lasti
         if self.sweep_code < 0:
-            user_line(self.code_index, self.codes, code, lasti)
+            user_line(self.code_index, self.codes, &self.met, code, lasti)
         return 0
 
     cdef int note_line(self, int32_t index) except -1:
@@ -404,6 +235,12 @@ cdef class Graph:
         return 0
 
     # ---- handles ------------------------------------------------------------------------------
+
+    cdef list inputs_of(self, int32_t index):
+        """The Variables a node reads, in order."""
+        cdef Node* node = &self.nodes[index]
+        cdef int32_t j
+        return [self.handle(self.sources[node.first_edge + j]) for j in range(node.n_inputs)]
 
     cdef Variable handle(self, int32_t index):
         """The one Variable of a node."""
@@ -426,37 +263,3 @@ cdef str no_shape(tuple shape):
     if 8 * math.prod([max(extent, 1) for extent in shape]) >= INT64_MAX:
         return f"shape {shape} is larger than any array"
     return None
-
-
-cdef bint same_bits(object held, object array) except -1:
-    """Whether two arrays of one shape and dtype are equal bit by bit."""
-    bits = np.dtype(f"u{held.itemsize}")
-    return (held.view(bits) == np.asarray(array, held.dtype).view(bits)).all()
-
-
-class _Unmerged:
-    """A key that is equal to nothing but itself."""
-
-    def __init__(self, attrs=()):
-        self.attrs = attrs
-
-    def __repr__(self):
-        return "captured"
-
-
-cdef uint64_t hash_node(int op, int32_t attrs, int dtype, int flags, int32_t n,
-                        const int32_t* inputs) noexcept nogil:
-    cdef uint64_t h = (<uint64_t> op << 32) ^ <uint64_t> attrs
-    cdef int32_t j
-    h = (h ^ <uint64_t> (dtype * 4 + flags)) * 0x9E3779B97F4A7C15ULL
-    for j in range(n):
-        h = (h ^ (h >> 29) ^ <uint64_t> inputs[j]) * 0xBF58476D1CE4E5B9ULL
-    return h ^ (h >> 31)
-
-
-cdef int resize(void** p, size_t nbytes) except -1:
-    cdef void* new = PyMem_Realloc(p[0], nbytes)
-    if new == NULL:
-        raise MemoryError(f"no memory for {nbytes} bytes of a graph")
-    p[0] = new
-    return 0

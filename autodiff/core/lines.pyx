@@ -30,15 +30,18 @@ cdef tuple NOT_THE_USER = (
 )
 
 
-cdef int user_line(dict code_index, list codes, int32_t* code, int32_t* lasti) except -1:
+cdef int user_line(dict code_index, list codes, Met* met, int32_t* code,
+                   int32_t* lasti) except -1:
     """Where the user stands: the innermost frame outside this package and NumPy.
 
-    `codes` collects the code objects met; `code_index` knows each, -1 for those that are ours.
+    `codes` collects the code objects met; `code_index` knows each, -1 for those that are ours;
+    `met` is the last one.
     `code` is -1 where there is no Python frame.
     """
     cdef PyFrameObject* frame
     cdef PyFrameObject* outer
     cdef PyObject* found
+    cdef int32_t index
     code[0] = -1
     lasti[0] = 0
     frame = PyEval_GetFrame()
@@ -47,16 +50,13 @@ cdef int user_line(dict code_index, list codes, int32_t* code, int32_t* lasti) e
     Py_IncRef(<PyObject*> frame)
     while frame != NULL:
         found = <PyObject*> PyFrame_GetCode(frame)
-        index = code_index.get(<object> found)
-        if index is None:
-            if (<object> found).co_filename.startswith(NOT_THE_USER):
-                index = -1
-            else:
-                index = len(codes)
-                codes.append(<object> found)
-            code_index[<object> found] = index
+        if found == met.code:
+            index = met.index
+        else:
+            index = index_of(<object> found, code_index, codes)
         Py_DecRef(found)
         if index >= 0:
+            met.code, met.index = <void*> codes[index], index   # an equal one, that codes keeps
             code[0] = index
             lasti[0] = PyFrame_GetLasti(frame)
             break
@@ -66,6 +66,19 @@ cdef int user_line(dict code_index, list codes, int32_t* code, int32_t* lasti) e
     if frame != NULL:
         Py_DecRef(<PyObject*> frame)
     return 0
+
+
+cdef int32_t index_of(object code, dict code_index, list codes) except -2:
+    """The index of a code object in `codes`; -1 for one of ours."""
+    index = code_index.get(code)
+    if index is None:
+        if code.co_filename.startswith(NOT_THE_USER):
+            index = -1
+        else:
+            index = len(codes)
+            codes.append(code)
+        code_index[code] = index
+    return index
 
 
 cdef object place_of(list codes, int32_t code, int32_t lasti):

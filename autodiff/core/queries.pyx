@@ -5,7 +5,8 @@ from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stdint cimport int8_t, int32_t, int64_t
 
 from .elementwise cimport Elementwise
-from .graph cimport Graph, Node, resize
+from .graph cimport Graph
+from .nodes cimport Node, resize
 from .operations cimport Operation, operations
 from .operations import operation
 from .simplify cimport which_number
@@ -193,6 +194,33 @@ def signature(list inputs, list outputs):
         PyMem_Free(stream.at)
     key = (numbers, tuple(shapes), tuple(attrs), tuple(codes), tuple(marked))
     return key, constants
+
+
+def computed(list inputs, list outputs):
+    """The nodes that are computed from inputs for outputs, in order: as many, and each the same, in
+    graphs for which `signature` gives one key."""
+    cdef Graph graph = (<Variable> outputs[0]).graph
+    cdef int32_t last = max([(<Variable> x).index for x in [*inputs, *outputs]])
+    cdef int32_t v, lowest
+    cdef int8_t* marks = needed_nodes(outputs, inputs, last, &lowest)
+    try:
+        return [v for v in range(lowest, last + 1)
+                if marks[v] == NEEDED and graph.nodes[v].n_inputs]
+    finally:
+        PyMem_Free(marks)
+
+
+def dependents(list sources):
+    """The nodes that are computed from one of the sources, and these, as a set."""
+    cdef Graph graph = (<Variable> sources[0]).graph
+    cdef set found = {(<Variable> x).index for x in sources}
+    cdef int32_t v, j
+    for v in range(min(found), graph.n_nodes):
+        for j in range(graph.nodes[v].n_inputs):
+            if graph.sources[graph.nodes[v].first_edge + j] in found:
+                found.add(v)
+                break
+    return found
 
 
 def operations_of(Graph graph not None):

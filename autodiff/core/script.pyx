@@ -4,13 +4,15 @@ The plan counts such regions as any other; only their execution is joined, after
 """
 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
-from libc.stdint cimport int32_t, int64_t, uint32_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint32_t
 from libc.string cimport memcpy
 
 from .elementwise cimport Elementwise
 from .operations cimport operations
 from .kernels cimport BlockLoop, Call, Prepare, find_block, find_kernel
-from .regions cimport Inner, Regions, Value, itemsizes
+from .gather cimport Inner
+from .regions cimport Regions
+from .values cimport Value, itemsizes
 
 cdef extern from "script.h" nogil:
     int SCRIPT_REGISTERS, SCRIPT_FLOAT, SCRIPT_COPY, SCRIPT_COPY_FLOAT, SCRIPT_THIRD, SCRIPT_CALL
@@ -24,7 +26,8 @@ cdef enum:
     LONGEST = 16384               # steps of one script: signals are seen between instructions
 
 cdef tuple CODES = ("add", "subtract", "multiply", "divide", "square")  # as in script.h
-cdef dict _codes = {}             # (operation, type number) -> code of its step, or its BlockLoop
+cdef int64_t* codes = NULL        # by operation and dtype, see `code_of`; INT64_MAX: not yet asked
+cdef int32_t n_codes = 0
 
 
 cdef bint is_scripted(Regions regions, int32_t value) except -1:
@@ -33,7 +36,7 @@ cdef bint is_scripted(Regions regions, int32_t value) except -1:
     cdef Value* u
     cdef Inner* inner
     cdef int32_t k
-    if x.n_inners < 0 or x.nbytes != itemsizes[x.dtype] or x.dtype not in (11, 12):
+    if x.n_inners < 0 or x.nbytes != itemsizes[x.dtype] or not 11 <= x.dtype <= 12:
         return False
     if regions.sums(value):
         return False
@@ -43,25 +46,32 @@ cdef bint is_scripted(Regions regions, int32_t value) except -1:
             return False
     for k in range(x.n_inners):
         inner = &regions.inners[x.first_inner + k]
-        if inner.dtype != x.dtype or code_of(inner.op, inner.n_inputs, x.dtype) is None:
+        if inner.dtype != x.dtype or code_of(inner.op, inner.n_inputs, x.dtype) == INT64_MIN:
             return False
     return True
 
 
-cdef object code_of(int32_t op, int n, int dtype):
-    """The code of an operation on one dtype: an int; the address of its loop, negative; or None."""
+cdef int64_t code_of(int32_t op, int n, int dtype) except? -1:
+    """The code of an operation on float32 or float64: from 0 on that of its step, below 0 the
+    address of its loop; INT64_MIN where it has no loop of ours."""
+    global codes, n_codes
+    cdef int32_t k, at = 2 * op + (dtype == 12)
+    if at >= n_codes:
+        codes = <int64_t*> resized(codes, 2 * (op + 1) * sizeof(int64_t))
+        for k in range(n_codes, 2 * (op + 1)):
+            codes[k] = INT64_MAX
+        n_codes = 2 * (op + 1)
+    if codes[at] == INT64_MAX:
+        codes[at] = find_code((<Elementwise> operations[op]).name, n, dtype)
+    return codes[at]
+
+
+cdef int64_t find_code(str name, int n, int dtype) except? -1:
     cdef BlockLoop loop
-    cdef tuple key = (op, dtype)
-    if key in _codes:
-        return _codes[key]
-    name = (<Elementwise> operations[op]).name
     if name in CODES:
-        found = CODES.index(name) + (SCRIPT_FLOAT if dtype == 11 else 0)
-    else:
-        loop = find_block(name, (dtype,) * (n + 1))
-        found = None if loop == NULL else -<int64_t> <void*> loop
-    _codes[key] = found
-    return found
+        return CODES.index(name) + (SCRIPT_FLOAT if dtype == 11 else 0)
+    loop = find_block(name, (dtype,) * (n + 1))
+    return INT64_MIN if loop == NULL else -<int64_t> <void*> loop
 
 
 cdef bint has_room(const Draft* draft) noexcept:

@@ -19,7 +19,8 @@ from libc.math cimport signbit
 from libc.stdint cimport int8_t, int32_t
 from libc.string cimport memcpy
 
-from .graph cimport Graph, Node
+from .graph cimport Graph
+from .nodes cimport Node
 from .operations cimport Operation, operations, type_dtypes
 from .operations import operation
 from .parts import along, cancels, piece

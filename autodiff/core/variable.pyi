@@ -155,28 +155,3 @@ class Variable:
     def flatten(self, order: str = "C") -> Variable: ...
     def copy(self, order: str = "C") -> Variable: ...
     def astype(self, dtype: DTypeLike, **others: Any) -> Variable: ...
-
-def variable(
-    name: str,
-    shape: SupportsIndex | Sequence[SupportsIndex] = (),
-    dtype: DTypeLike = ...,
-    graph: Graph | None = None,
-) -> Variable: ...
-def argument(
-    graph: Graph,
-    shape: Sequence[int] | None,
-    dtype: DTypeLike,
-    name: str | None = None,
-    weak: object = False,
-    outer: Variable | None = None,
-) -> Variable: ...
-def constant(graph: Graph, array: ArrayLike) -> Variable: ...
-def node(
-    op: Operation,
-    inputs: Sequence[Variable],
-    shape: tuple[int, ...],
-    dtype: DTypeLike,
-    attrs: tuple[Any, ...] = (),
-    weak: object = False,
-) -> Variable: ...
-def here(x: Variable) -> str: ...

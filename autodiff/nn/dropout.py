@@ -3,7 +3,8 @@
 import numpy as np
 
 from autodiff import random
-from autodiff.core.variable import Variable, constant
+from autodiff.core.making import constant
+from autodiff.core.variable import Variable
 from autodiff.errors import ArgumentError
 from autodiff.numpy.calls import line_of
 from autodiff.ops.elementwise import where

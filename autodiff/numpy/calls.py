@@ -10,7 +10,8 @@ import sys
 
 import numpy as np
 
-from autodiff.core.variable import Variable, here
+from autodiff.core.making import here
+from autodiff.core.variable import Variable
 from autodiff.errors import UnsupportedError
 from autodiff.ops.elementwise import astype
 

@@ -6,7 +6,8 @@ is involved but those that move elements, because nothing here depends on the nu
 
 import numpy as np
 
-from autodiff.core.variable import Variable, constant, here
+from autodiff.core.making import constant, here
+from autodiff.core.variable import Variable
 from autodiff.errors import ShapeError
 from autodiff.ops.elementwise import astype
 from autodiff.ops.movement import broadcast_to, normal_axis, reshape, shape_tuple

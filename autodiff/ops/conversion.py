@@ -4,8 +4,9 @@ import numpy as np
 
 from autodiff.core import elementwise as core
 from autodiff.core import regions
+from autodiff.core.making import here, node
 from autodiff.core.operations import dtype_number, provide
-from autodiff.core.variable import Variable, here, node
+from autodiff.core.variable import Variable
 from autodiff.errors import DTypeError
 from autodiff.ops.table import UNDEFINED, Elementwise
 

@@ -7,7 +7,8 @@ together; negative places count from the end. Places are checked when the progra
 
 import numpy as np
 
-from autodiff.core.variable import Variable, constant, here
+from autodiff.core.making import constant, here
+from autodiff.core.variable import Variable
 from autodiff.errors import IndexingError, IndexRangeError
 from autodiff.ops.elementwise import astype, minimum
 from autodiff.ops.movement import transpose

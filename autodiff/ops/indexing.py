@@ -9,8 +9,9 @@ import math
 
 import numpy as np
 
+from autodiff.core.making import constant, here
 from autodiff.core.operations import provide
-from autodiff.core.variable import Variable, constant, here
+from autodiff.core.variable import Variable
 from autodiff.errors import ArgumentError, DTypeError, IndexingError
 from autodiff.ops.gathering import INT64, as_places, check_range, gather_along
 from autodiff.ops.joining import stack

@@ -4,7 +4,8 @@ import itertools
 
 import numpy as np
 
-from autodiff.core.variable import Variable, here
+from autodiff.core.making import here
+from autodiff.core.variable import Variable
 from autodiff.errors import ShapeError
 from autodiff.ops.elementwise import astype
 from autodiff.ops.movement import expand_dims, normal_axis, reshape, zeros_of

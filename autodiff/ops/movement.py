@@ -5,8 +5,9 @@ import operator
 
 import numpy as np
 
+from autodiff.core.making import constant, here
 from autodiff.core.operations import provide
-from autodiff.core.variable import Variable, constant, here
+from autodiff.core.variable import Variable
 from autodiff.errors import AutodiffError, DTypeError, ShapeError
 from autodiff.ops.table import Linear
 

@@ -9,7 +9,8 @@ import math
 
 import numpy as np
 
-from autodiff.core.variable import Variable, constant, here, set_operator
+from autodiff.core.making import constant, here
+from autodiff.core.variable import Variable, set_operator
 from autodiff.errors import ArgumentError, brief
 from autodiff.ops.arithmetic import divide
 from autodiff.ops.comparisons import logical_and

@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 
+from autodiff.core.making import here
 from autodiff.core.operations import provide
-from autodiff.core.variable import Variable, here
+from autodiff.core.variable import Variable
 from autodiff.errors import ShapeError
 from autodiff.ops.movement import reshape, sum_to, transpose
 from autodiff.ops.table import Structural, promoted, variables

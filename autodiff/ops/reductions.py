@@ -5,8 +5,9 @@ import math
 
 import numpy as np
 
+from autodiff.core.making import here
 from autodiff.core.operations import provide
-from autodiff.core.variable import Variable, here
+from autodiff.core.variable import Variable
 from autodiff.errors import ShapeError
 from autodiff.ops.elementwise import astype, equal, sqrt, square, where
 from autodiff.ops.movement import broadcast_to, distinct_axes, reshape, transpose

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from autodiff.core.making import here
 from autodiff.core.operations import provide
-from autodiff.core.variable import Variable, here
+from autodiff.core.variable import Variable
 from autodiff.errors import UnsupportedError
 from autodiff.ops.conversion import astype
 from autodiff.ops.table import Elementwise, common, only_floats

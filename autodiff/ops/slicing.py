@@ -5,7 +5,7 @@ The part is named by its ranges: for each axis an int, which drops the axis, or 
 count). A slice is a view of 0 bytes; where its step is negative it is packed.
 """
 
-from autodiff.core.variable import here
+from autodiff.core.making import here
 from autodiff.errors import AutodiffError, IndexingError
 from autodiff.ops.table import Linear
 

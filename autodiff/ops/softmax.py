@@ -6,7 +6,8 @@ is read again; the functions move the axis there by a view.
 
 import numpy as np
 
-from autodiff.core.variable import Variable, here
+from autodiff.core.making import here
+from autodiff.core.variable import Variable
 from autodiff.errors import DTypeError, IndexRangeError, ShapeError
 from autodiff.ops.elementwise import astype, exp
 from autodiff.ops.gathering import as_places

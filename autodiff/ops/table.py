@@ -9,8 +9,9 @@ graph, and what it reads is visible to the planner.
 import numpy as np
 
 from autodiff.core import elementwise as core
+from autodiff.core.making import constant, here, node
 from autodiff.core.operations import Operation
-from autodiff.core.variable import Variable, constant, here, node
+from autodiff.core.variable import Variable
 from autodiff.errors import DTypeError, GraphError
 
 UNDEFINED = object()  # an action: a gradient that arrives here is an error

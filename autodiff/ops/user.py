@@ -5,8 +5,9 @@ from contextvars import ContextVar
 import numpy as np
 
 from autodiff.core.gradients import gradients
+from autodiff.core.making import argument
 from autodiff.core.operations import dtype_number
-from autodiff.core.variable import Variable, argument
+from autodiff.core.variable import Variable
 from autodiff.errors import ArgumentError, DTypeError, ShapeError
 from autodiff.ops.table import UNDEFINED, Structural, variables
 

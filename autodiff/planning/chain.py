@@ -6,8 +6,11 @@ from autodiff.planning import rotor
 from autodiff.planning.footprints import Ways
 from autodiff.planning.orders import schedule_of
 from autodiff.planning.reduced import Reduced
-from autodiff.planning.segments import Segments
+from autodiff.planning.segments import MOST_SEGMENTS, Segments
 from autodiff.planning.smallest import refusal
+
+_MOST_EQUAL = 1000      # segments at most where steps are equal
+_WORK = 3_000_000       # of the programme at most, where there are more segments than else
 
 
 class Chain:
@@ -21,6 +24,9 @@ class Chain:
     ----------
     least_bytes : int
         The smallest budget that a plan of this kind meets.
+    is_even : bool
+        Whether steps are single nodes and repeat: what to hold is all there is to choose then, and
+        nothing is left to search for.
 
     Raises
     ------
@@ -40,11 +46,18 @@ class Chain:
     def __init__(self, problem):
         self.problem, self._reduced = problem, Reduced(problem)
         self._cuttings = []
-        for light in (True, False):
-            segments = Segments(self._reduced.problem, light)
-            if not self._cuttings or segments.stages != self._cuttings[0].segments.stages:
-                self._cuttings.append(_Cutting(segments))
+        for most in (_MOST_EQUAL, MOST_SEGMENTS):
+            self._cut(most)
+            if max(cutting.rotor.work for cutting in self._cuttings) <= _WORK:
+                break
+        self.is_even = all(cutting.is_even for cutting in self._cuttings)
         self.least_bytes = min(cutting.rotor.least_bytes for cutting in self._cuttings)
+
+    def _cut(self, most):
+        """Cut at so many narrow places at most, in one or two ways."""
+        cuttings = [Segments(self._reduced.problem, light, most) for light in (True, False)]
+        same = cuttings[0].stages == cuttings[1].stages
+        self._cuttings = [_Cutting(segments) for segments in cuttings[: 1 if same else 2]]
 
     def schedule(self, budget):
         """Plan within a budget (int, bytes, at least `least_bytes`): a `Schedule`."""
@@ -60,8 +73,12 @@ class _Cutting:
     """One way to cut the problem into segments and stages, with its programme."""
 
     def __init__(self, segments):
-        self.segments, self.ways = segments, Ways(segments)
+        self.ways = Ways(segments)
         self.rotor = rotor.Rotor(self.ways.measure())
+        # The first segment and the last two have no neighbours to be like.
+        steps, kinds = segments.lower[1:-2], self.rotor.kinds[1:-2]
+        self.is_even = all(len(nodes) == 1 for nodes in steps) and any(
+            len(kinds) >= 4 * period and kinds[period:] == kinds[:-period] for period in (1, 2))
 
     def orders(self, budget):
         """Make the best orders of computes within a budget (int32), by either rounding."""

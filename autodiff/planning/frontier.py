@@ -119,14 +119,19 @@ def frontier(problem, points=24, *, time_limit=4.0, seed=0, progress=None):
     >>> {point.schedule.peak_bytes: point.schedule.cost for point in found}
     {24: 11, 32: 9, 40: 8}
     """
+    return frontier_and_lowest(problem, points, time_limit, seed, progress)[0]
+
+
+def frontier_and_lowest(problem, points, time_limit=4.0, seed=0, progress=None):
+    """Find the frontier, and the schedule of the lowest known peak, which may not be on it."""
     if isinstance(points, bool) or not isinstance(points, int) or points < 2:
         raise PolicyError(f"points= is an int of at least 2, not {brief(points)}")
     require_problem(problem)
     if problem.drop.any():
         repeats = Repeats(problem)
-        found = frontier(repeats.problem, points, time_limit=time_limit, seed=seed,
-                         progress=progress)
-        return Frontier(Point(p.budget, repeats.schedule(p.schedule)) for p in found)
+        found, lowest = frontier_and_lowest(repeats.problem, points, time_limit, seed, progress)
+        found = Frontier(Point(p.budget, repeats.schedule(p.schedule)) for p in found)
+        return found, repeats.schedule(lowest)
     whole = Limits(1, check_time_limit(time_limit), check_seed(seed))
     from autodiff.planning import auto  # the planners are imported when they are used
     from autodiff.planning.incumbent import Incumbents
@@ -162,7 +167,7 @@ def frontier(problem, points=24, *, time_limit=4.0, seed=0, progress=None):
         if middle is None:
             break
         add(middle)
-    return _monotone(plans)
+    return _monotone(plans), lowest
 
 
 def _where_it_bends(plans):

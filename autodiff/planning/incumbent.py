@@ -26,6 +26,7 @@ _REORDERING = (20, 400) # moves per node towards a better order: at first, and w
 _HELPED = 0.99          # of the lowest peak before
 _MOST_MOVES = 2_000_000 # towards a better order
 _COMPUTES = 4           # per node, beyond which a greedy walk is given up
+_TRIED = 4              # first plans within one budget that are remembered, the cheapest
 _RECOMPUTED = 1000      # nodes up to which recompute is tried: its steps grow as n²
 
 
@@ -41,13 +42,15 @@ class Incumbents:
         where there is a level to recompute; `reorder` adds to it.
     chain : Chain or None
         The chain programme, where the problem is chain-like.
+    tried : list of Schedule
+        First plans within the budgets that were asked for.
     sequences : list of int64 arrays
         Orders of the reduced problem that compute everything once.
     """
 
     def __init__(self, problem):
         self.problem = problem
-        self._tightest, self._is_reordered = {}, False
+        self._tightest, self._is_reordered, self.tried = {}, False, []
         self.reduced = reduced = Reduced(problem)
         self.base = [schedule_of(problem, store.order(problem), "store")]
         self.sequences = [np.arange(len(reduced.nodes))]
@@ -68,10 +71,18 @@ class Incumbents:
         except PlanError:
             return None
 
+    @cached_property
+    def is_even_chain(self):
+        """Say whether the chain programme leaves nothing to search for."""
+        return self.chain is not None and self.chain.is_even
+
     def reorder(self):
-        """Look once for an order that computes everything once and holds fewer bytes."""
-        if self._is_reordered:
-            return
+        """Look once for an order that computes everything once and holds fewer bytes.
+
+        Says whether one was found now.
+        """
+        if self._is_reordered or self.is_even_chain:
+            return False
         self._is_reordered = True
         network, bound = self.reduced.network, memory_bound(self.problem)[0]
         once = [s for s in self._own if s.cost == self.problem.total_cost]
@@ -86,10 +97,12 @@ class Incumbents:
                 lowest = found
             if lowest.peak_bytes > _HELPED * before:
                 break
-        if lowest not in self._own:
+        found = lowest not in self._own
+        if found:
             self.base.append(lowest)
             self._own.append(lowest)
             self.sequences.insert(1, self.reduced.restrict(lowest).astype(np.int64))
+        return found
 
     def within(self, budget):
         """Make first plans within the budget, cheapest first.
@@ -105,7 +118,7 @@ class Incumbents:
             found.append(self.chain.schedule(budget))
         stuck, network = None, self.reduced.network
         most = _COMPUTES * network.n + 1000
-        if not any(s.cost == self.problem.total_cost for s in found):
+        if not any(s.cost == self.problem.total_cost for s in found) and not self.is_even_chain:
             walks = [(seq, power) for power in _DISTANCE_POWERS for seq in self.sequences]
             for sequence, power in walks[: max(1, _WALKED // (network.n + 1))]:
                 order, node = evict(network, sequence, budget, power, most)
@@ -113,8 +126,9 @@ class Incumbents:
                     found.append(self.schedule(order))
                 elif stuck is None:
                     stuck = int(self.reduced.nodes[node])
-        found = [s for s in found if s.peak_bytes <= budget]
-        return sorted(found, key=lambda s: s.cost), stuck
+        found = sorted((s for s in found if s.peak_bytes <= budget), key=lambda s: s.cost)
+        self.tried += found[:_TRIED]
+        return found, stuck
 
     def best(self, budget):
         """Find the cheapest first plan within the budget, or (None, where it got stuck)."""
@@ -143,7 +157,7 @@ class Incumbents:
         below = bound - 1       # no plan was found at it
         if self.chain and self.chain.least_bytes < lowest.peak_bytes:
             lowest = self.chain.schedule(self.chain.least_bytes)
-        for _ in range(_TRIALS):
+        for _ in range(0 if self.is_even_chain else _TRIALS):
             if lowest.peak_bytes - below <= 1:
                 break
             budget = (below + lowest.peak_bytes) // 2
@@ -153,7 +167,7 @@ class Incumbents:
             if not found:
                 below = budget
             lowest = min(lowest, *found, key=_by_peak) if found else lowest
-        if bound < lowest.peak_bytes:
+        if bound < lowest.peak_bytes and not self.is_even_chain:
             order, _ = anneal(network, self.reduced.restrict(lowest), bound, _MOVES)
             lowest = min(lowest, self.schedule(order), key=_by_peak)
         self._tightest[bound] = lowest

@@ -12,6 +12,10 @@ from autodiff.errors import PlanError, brief
 from autodiff.planning import flat, json_text
 from autodiff.planning.columns import frozen, mask, numbers, rows
 
+# What options give by node -> how it is read.
+_COLUMNS = {"workspace": numbers, "level": numbers, "call": numbers, "once": mask, "keep": mask,
+            "drop": mask}
+
 
 class Problem:
     """Describe n nodes in a topological order, for any planner.
@@ -104,48 +108,16 @@ class Problem:
         if isinstance(owner, (list, tuple)):
             owner = [-1 if v is None else v for v in owner]
         self._take(
-            nbytes=nbytes,
-            cost=cost,
-            targets=targets,
-            workspace=workspace,
-            owner=owner,
-            level=level,
-            once=once,
-            keep=keep,
-            drop=drop,
-            call=call,
-            names=names,
-            lines=lines,
-            **lists,
-        )
+            nbytes, cost, targets, workspace=workspace, owner=owner, level=level, once=once,
+            keep=keep, drop=drop, call=call, names=names, lines=lines, **lists)
 
     @classmethod
-    def from_arrays(
-        cls,
-        nbytes,
-        cost,
-        input_start,
-        input_index,
-        targets,
-        *,
-        workspace=None,
-        inplace_start=None,
-        inplace_index=None,
-        owner=None,
-        level=None,
-        once=None,
-        keep=None,
-        after_start=None,
-        after_index=None,
-        drop=None,
-        call=None,
-        names=None,
-        lines=None,
-    ):
+    def from_arrays(cls, nbytes, cost, input_start, input_index, targets, **options):
         """Make a problem of flat arrays, as its attributes are; they are copied and checked.
 
-        Node v reads ``input_index[input_start[v]:input_start[v + 1]]``; `inplace` and `after`
-        likewise; ``owner[v]`` is -1 where v is no view. For the rest see `Problem`.
+        Node v reads ``input_index[input_start[v]:input_start[v + 1]]``; `inplace_start` and
+        `inplace_index`, `after_start` and `after_index` likewise; ``owner[v]`` is -1 where v is no
+        view. The other options are those of `Problem`.
 
         Examples
         --------
@@ -154,29 +126,15 @@ class Problem:
         [0]
         """
         problem = cls.__new__(cls)
-        problem._take(
-            nbytes=nbytes,
-            cost=cost,
-            targets=targets,
-            workspace=workspace,
-            owner=owner,
-            level=level,
-            once=once,
-            keep=keep,
-            drop=drop,
-            call=call,
-            names=names,
-            lines=lines,
-            input_start=input_start,
-            input_index=input_index,
-            inplace_start=inplace_start,
-            inplace_index=inplace_index,
-            after_start=after_start,
-            after_index=after_index,
-        )
+        problem._take(nbytes, cost, targets, input_start=input_start, input_index=input_index,
+                      **options)
         return problem
 
-    def _take(self, *, nbytes, cost, targets, owner, names, lines, **given):
+    def _take(
+        self, nbytes, cost, targets, *, owner=None, names=None, lines=None, input_start=None,
+        input_index=None, inplace_start=None, inplace_index=None, after_start=None,
+        after_index=None, **given,
+    ):
         for what, column in (("nbytes", nbytes), ("cost", cost), ("targets", targets)):
             if not hasattr(column, "__len__"):
                 raise PlanError(f"{what} is {brief(column)}, not a sequence of numbers")
@@ -190,17 +148,19 @@ class Problem:
                 raise PlanError(f"{what} is {brief(labels)}, not a sequence of strings")
             if len(labels) != n:
                 raise PlanError(f"{what} has {len(labels)} entries for {n} nodes")
-        for row in ("input", "inplace", "after"):
-            start, index = rows(given.get(f"{row}_start"), given.get(f"{row}_index"), row, n)
+        for row, start, index in (
+            ("input", input_start, input_index),
+            ("inplace", inplace_start, inplace_index),
+            ("after", after_start, after_index),
+        ):
+            start, index = rows(start, index, row, n)
             setattr(self, f"{row}_start", start)
             setattr(self, f"{row}_index", index)
         self.cost = numbers(cost, "cost", n, floats=True)
-        self.workspace = numbers(given["workspace"], "workspace", n)
-        self.level = numbers(given["level"], "level", n)
-        self.call = numbers(given["call"], "call", n)
-        self.once = mask(given["once"], "once", n)
-        self.keep = mask(given["keep"], "keep", n)
-        self.drop = mask(given["drop"], "drop", n)
+        for what, read in _COLUMNS.items():
+            setattr(self, what, read(given.pop(what, None), what, n))
+        if given:
+            raise TypeError(f"a problem has no {', '.join(given)}")
         owner = numbers(owner, "owner", n, least=-1)
         self.targets = numbers(targets, "targets", len(targets), least=-(2**63))
         self._check(owner)
@@ -312,9 +272,8 @@ class Problem:
         """Read a problem from JSON text of version 1, as `to_json` writes it.
 
         An object with "version", "nodes" and "targets"; a node has "nbytes", "cost" and any of
-        "name", "inputs", "inplace", "owner", "workspace", "level", "once", "keep", "after",
-        "drop", "call", "line". Other entries of the outer object describe the problem and are
-        carried along.
+        the options of `Problem` that go by node, its name and line as "name" and "line". Other
+        entries of the outer object describe the problem and are carried along.
 
         Raises
         ------

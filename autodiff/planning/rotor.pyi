@@ -1,5 +1,7 @@
 """Types of the compiled chain programme."""
 
+import numpy as np
+
 from autodiff.planning.footprints import Footprints
 
 PASS: int
@@ -8,7 +10,14 @@ BOTH: int
 REST: int
 STAGE: int
 
+def kinds_of(footprints: Footprints) -> list[int]: ...
+def distinct_parts(kinds: list[int]) -> tuple[np.ndarray, np.ndarray]: ...
+
 class Rotor:
+    @property
+    def work(self) -> int: ...
+    @property
+    def kinds(self) -> list[int]: ...
     def __init__(self, footprints: Footprints) -> None: ...
     @property
     def least_bytes(self) -> int: ...

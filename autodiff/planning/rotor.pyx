@@ -13,20 +13,67 @@ has values in common with one that is held besides, so that they do not die with
 
 Where stage b computes nothing, Opt(a, b, m) = Opt(a, b − 1, m) on all visits but the first.
 
+Parts whose segments are alike, one after the other, have one row together: a chain of equal steps
+has a row for each length, as in binomial checkpointing, and time of the second power of its steps.
+
 m takes the values budget − k·unit. What is deducted is rounded to units, where it is no multiple of
 one, and costs are estimates then. The moves are chosen by them with exact bytes, and no move is
 made that leaves too few bytes for a later one, so that no plan overshoots.
 """
 
 from libc.math cimport INFINITY
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint8_t
 
 import numpy as np
 
 PASS, TAPE, BOTH, REST, STAGE = range(5)     # kinds of moves
 
 _COLUMNS = 1024         # values of m at most
-_WORK = 60_000_000      # ways looked at, times values of m: some 30 ms
+_WORK = 250_000_000     # segments of all parts, times values of m: some 200 ms
+
+
+def kinds_of(footprints):
+    """Number segments (list of int) so that those of one number are alike to the programme."""
+    f, known, kinds = footprints, {}, []
+    tables = [
+        f.pass_cost, f.tape_cost, f.both_cost, f.begin_peak, f.pass_peak, f.both_peak, f.tape_peak,
+        f.stage_peak, f.tape_apart, f.tape_shares, f.outside, f.kept, f.has_kept, f.idle,
+        np.append(0, np.diagonal(f.shares, 1)),     # with the state before
+    ]
+    last = len(f.outside) - 1
+    for i in range(last + 1):
+        key = [table[..., i].tobytes() for table in tables]
+        for table in (f.apart, f.shares):           # with states to come: all alike from some on
+            changes = np.flatnonzero(np.diff(table[i, i + 1:]))
+            key.append(table[i, i + 1 : i + 3 + changes.max(initial=-1)].tobytes())
+        key.append(i == last)                       # only its visit is a first one
+        kinds.append(known.setdefault(tuple(key), len(known)))
+    return kinds
+
+
+def distinct_parts(kinds):
+    """Number the parts by the kinds of their segments.
+
+    Returns
+    -------
+    number : int32 array (L, L), [a, b]
+    parts : int32 array (numbers, 2)
+        The first a, b of each number, by ascending length.
+    """
+    count = len(kinds)
+    number = np.zeros((count, count), np.int32)
+    parts, before, known = [], [0] * (count + 1), {}
+    for length in range(count):
+        ends = before       # numbers of the parts that are shorter by one, by their a
+        before = []
+        for a in range(count - length):
+            key = length, ends[a], kinds[a + length]
+            k = known.setdefault(key, len(parts))
+            if k == len(parts):
+                parts.append((a, a + length))
+            before.append(k)
+        number[np.arange(count - length), np.arange(length, count)] = before
+    return number, np.array(parts, np.int32)
 
 
 cdef class Rotor:
@@ -40,6 +87,10 @@ cdef class Rotor:
     ----------
     least_bytes : int
         The smallest budget within which the chain can be reversed so.
+    kinds : list of int
+        By segment: those of one number are alike.
+    work : int
+        Segments of all parts that have a row of their own.
     """
 
     cdef int64_t L
@@ -49,8 +100,12 @@ cdef class Rotor:
     cdef const uint8_t[:, ::1] shares, tape_shares
     cdef const int64_t[::1] outside, kept
     cdef const uint8_t[::1] has_kept, idle
+    cdef int32_t[:, ::1] number     # [a, b] of a part: those with equal rows share one
+    cdef int32_t[:, ::1] parts      # [number]: the a and b of one such part, shorter ones first
     cdef int64_t[::1] least         # [row]: bytes without which Opt is infinite
     cdef float[:, ::1] opt          # [row, k]
+    cdef readonly int64_t work
+    cdef readonly list kinds
     cdef int64_t budget, unit, columns
     cdef int64_t rounding           # added before dividing by the unit
     cdef object steps               # all bytes that are deducted, for the unit
@@ -66,13 +121,20 @@ cdef class Rotor:
         self.outside, self.kept, self.has_kept, self.idle = f.outside, f.kept, f.has_kept, f.idle
         tapes = f.tape_apart[:, : self.L - 1]
         self.steps = np.unique([*f.apart[np.triu_indices(self.L, 1)], *tapes.ravel()])
-        self.least = np.full(2 * self.L * (self.L + 1), 1 << 62, np.int64)
+        self.kinds = kinds_of(f)
+        self.number, self.parts = distinct_parts(self.kinds)
+        self.work = int(np.diff(self.parts).sum())
+        self.least = np.full(4 * len(self.parts), 1 << 62, np.int64)
         with nogil:
             self.fill_least()
 
     @property
     def least_bytes(self):
-        return self.least[row(0, self.L - 1, 0, 0)]
+        return self.least[self.row(0, self.L - 1, 0, 0)]
+
+    cdef inline int64_t row(self, int64_t a, int64_t b, int64_t f, int64_t e) noexcept nogil:
+        """Number the row of a part in the tables."""
+        return 4 * <int64_t>self.number[a, b] + 2 * f + e
 
     cdef bint has(self, int64_t a, int64_t b, int64_t f, int64_t e) noexcept nogil:
         """Say whether the part is wanted with these f and e."""
@@ -82,14 +144,13 @@ cdef class Rotor:
 
     cdef void fill_least(self) noexcept nogil:
         """Fill the least bytes of every part: no rounding here."""
-        cdef int64_t length, a, f, e
-        for length in range(self.L):
-            for a in range(self.L - length):
-                for f in range(2):
-                    for e in range(2):
-                        if self.has(a, a + length, f, e):
-                            self.least[row(a, a + length, f, e)] = self.least_of(
-                                a, a + length, f, e)
+        cdef int64_t k, a, b, f, e
+        for k in range(self.parts.shape[0]):
+            a, b = self.parts[k, 0], self.parts[k, 1]
+            for f in range(2):
+                for e in range(2):
+                    if self.has(a, b, f, e):
+                        self.least[self.row(a, b, f, e)] = self.least_of(a, b, f, e)
 
     cdef int64_t least_of(self, int64_t a, int64_t b, int64_t f, int64_t e) noexcept nogil:
         cdef int64_t j, least, way
@@ -100,10 +161,11 @@ cdef class Rotor:
             return max(self.stage_peak[f, 0, a], held + self.tape_peak[f, e, a])
         least = max(held + self.both_peak[f, first, a], self.beside_tape(a, b, f, e))
         if self.skips(b, e):
-            least = min(least, self.least[row(a, b - 1, f, 0)])
+            least = min(least, self.least[self.row(a, b - 1, f, 0)])
         for j in range(a + 1, b + 1):
-            way = max(held + peak, self.apart[a, j] + self.least[row(j, b, self.shares[a, j], e)])
+            way = self.apart[a, j] + self.least[self.row(j, b, self.shares[a, j], e)]
             way = max(way, min(self.left_bytes(a, j, f, 0), self.left_bytes(a, j, f, 1)))
+            way = max(way, held + peak)
             least = min(least, way)
             peak = max(peak, self.apart[a, j] + self.pass_peak[self.shares[a, j], first, j])
         return max(least, self.stage_peak[f, 0, a])
@@ -115,14 +177,14 @@ cdef class Rotor:
     cdef int64_t beside_tape(self, int64_t a, int64_t b, int64_t f, int64_t e) noexcept nogil:
         """Bound from below the bytes for reversing a + 1 … b beside the tape of a."""
         cdef int64_t shared = self.tape_shares[f, a]
-        cdef int64_t need = self.least[row(a + 1, b, shared, e)]
+        cdef int64_t need = self.least[self.row(a + 1, b, shared, e)]
         if self.has_kept[a]:
             need = max(need, self.stage_peak[shared, 1, a + 1])
         return need + self.tape_apart[f, a]
 
     cdef int64_t left_bytes(self, int64_t a, int64_t j, int64_t f, int64_t e) noexcept nogil:
         """Bound from below the bytes for reversing a … j − 1 after stage j."""
-        cdef int64_t need = self.least[row(a, j - 1, f, e)]
+        cdef int64_t need = self.least[self.row(a, j - 1, f, e)]
         if e and self.has_kept[j - 1]:
             need = max(need, self.apart[a, j] + self.stage_peak[self.shares[a, j], 1, j])
         return need
@@ -140,7 +202,7 @@ cdef class Rotor:
         least = int(np.asarray(self.least).min())
         self.budget = max(min(int(budget), self.most_bytes()), self.least_bytes)
         span = max(0, self.budget - least)
-        most = max(96, min(_COLUMNS, 6 * _WORK // self.L**3))
+        most = max(96, min(_COLUMNS, _WORK // max(1, self.work)))
         unit = int(np.gcd.reduce(self.steps)) or 1
         exact = span // unit < most
         self.unit = unit if exact else -(-span // (most - 1))
@@ -167,13 +229,12 @@ cdef class Rotor:
         return -1 if spare < 0 else min(spare // self.unit, self.columns - 1)
 
     cdef void fill_opt(self) noexcept nogil:
-        cdef int64_t length, a, f, e
-        for length in range(self.L):
-            for a in range(self.L - length):
-                for f in range(2):
-                    for e in range(2):
-                        if self.has(a, a + length, f, e):
-                            self.fill_part(a, a + length, f, e)
+        cdef int64_t k, f, e
+        for k in range(self.parts.shape[0]):
+            for f in range(2):
+                for e in range(2):
+                    if self.has(self.parts[k, 0], self.parts[k, 1], f, e):
+                        self.fill_part(self.parts[k, 0], self.parts[k, 1], f, e)
 
     cdef void fill_part(self, int64_t a, int64_t b, int64_t f, int64_t e) noexcept nogil:
         cdef int64_t j, k, end, down, shared
@@ -181,7 +242,7 @@ cdef class Rotor:
         cdef int64_t held = self.outside[b] + (self.kept[b] if e else 0)
         cdef int64_t peak = self.begin_peak[first, a]
         cdef double cost = 0
-        cdef float* out = &self.opt[row(a, b, f, e), 0]
+        cdef float* out = &self.opt[self.row(a, b, f, e), 0]
         cdef const float* right
         cdef int64_t stage = self.column(self.stage_peak[f, 0, a])
         if a == b:
@@ -190,24 +251,24 @@ cdef class Rotor:
                 out[k] = self.tape_cost[e, a]
             return
         if self.skips(b, e):
-            relax(out, &self.opt[row(a, b - 1, f, 0), 0], NULL, stage, 0, 0)
+            relax(out, &self.opt[self.row(a, b - 1, f, 0), 0], NULL, stage, 0, 0)
         shared = self.tape_shares[f, a]
         down = (self.tape_apart[f, a] + self.rounding) // self.unit
         end = min(stage, self.column(held + self.both_peak[f, first, a]))
         if self.has_kept[a]:
             end = min(end, self.column(self.stage_peak[shared, 1, a + 1]) - down)
-        right = &self.opt[row(a + 1, b, shared, e), 0]
+        right = &self.opt[self.row(a + 1, b, shared, e), 0]
         relax(out, right, NULL, min(end, self.columns - 1 - down), down, self.both_cost[first, a])
         for j in range(a + 1, b + 1):
             shared = self.shares[a, j]
             cost += self.pass_cost[first, j - 1]
             down = (self.apart[a, j] + self.rounding) // self.unit
             end = min(min(stage, self.column(held + peak)), self.columns - 1 - down)
-            right = &self.opt[row(j, b, shared, e), 0]
-            relax(out, right, &self.opt[row(a, j - 1, f, 0), 0], end, down, cost)
+            right = &self.opt[self.row(j, b, shared, e), 0]
+            relax(out, right, &self.opt[self.row(a, j - 1, f, 0), 0], end, down, cost)
             if self.has_kept[j - 1]:
                 end = min(end, self.column(self.stage_peak[shared, 1, j]) - down)
-                relax(out, right, &self.opt[row(a, j - 1, f, 1), 0], end, down, cost)
+                relax(out, right, &self.opt[self.row(a, j - 1, f, 1), 0], end, down, cost)
             peak = max(peak, self.apart[a, j] + self.pass_peak[shared, first, j])
 
     cdef double value(self, int64_t row, int64_t m) noexcept nogil:
@@ -268,32 +329,27 @@ cdef class Rotor:
         cdef int64_t peak = self.begin_peak[first, a]
         cdef double passed = 0, cost
         ways = []
-        right = row(a, b - 1, f, 0)
+        right = self.row(a, b - 1, f, 0)
         if self.skips(b, e) and max(self.least[right], self.stage_peak[f, 0, a]) <= m:
             ways.append((self.value(right, m), self.least[right], -1, 0))
         need = max(held + self.both_peak[f, first, a], self.beside_tape(a, b, f, e))
         if need <= m:
-            right = row(a + 1, b, self.tape_shares[f, a], e)
+            right = self.row(a + 1, b, self.tape_shares[f, a], e)
             cost = self.both_cost[first, a] + self.value(right, m - self.tape_apart[f, a])
             ways.append((cost, need, 0, 0))
         for j in range(a + 1, b + 1):
             passed += self.pass_cost[first, j - 1]
-            right = row(j, b, self.shares[a, j], e)
+            right = self.row(j, b, self.shares[a, j], e)
             for left in range(2):
                 need = max(held + peak, self.apart[a, j] + self.least[right])
                 need = max(need, self.left_bytes(a, j, f, left))
                 if need <= m:
                     cost = passed + self.value(right, m - self.apart[a, j])
-                    cost += self.value(row(a, j - 1, f, left), m)
+                    cost += self.value(self.row(a, j - 1, f, left), m)
                     ways.append((cost, need, j, left))
             peak = max(peak, self.apart[a, j] + self.pass_peak[self.shares[a, j], first, j])
         _, _, j, left = min(ways)
         return j, left
-
-
-cdef inline int64_t row(int64_t a, int64_t b, int64_t f, int64_t e) noexcept nogil:
-    """Number the row of a part in the tables."""
-    return 4 * (b * (b + 1) // 2 + a) + 2 * f + e
 
 
 cdef void relax(float* out, const float* right, const float* left, int64_t end, int64_t down,

@@ -4,6 +4,8 @@ The number of moves follows from the time limit and the size at a fixed rate, so
 problem, budget, limit and seed give the same plan on any machine that is not too slow for it.
 """
 
+import copy
+
 from autodiff.planning.anneal import anneal
 from autodiff.planning.costbound import cost_bound
 from autodiff.planning.incumbent import Incumbents
@@ -32,15 +34,17 @@ def attempt(incumbents, limits):
     """Look for a plan: (the cheapest schedule found or None, where the first walk got stuck)."""
     problem = incumbents.problem
     found, node = incumbents.within(limits.budget)
-    if not found or (found[0].cost > problem.total_cost and limits.time_limit):
-        incumbents.reorder()
+    wanted = not found or (found[0].cost > problem.total_cost and limits.time_limit)
+    if wanted and incumbents.reorder():
         found, node = incumbents.within(limits.budget)
-    if found and (found[0].cost == problem.total_cost or limits.time_limit == 0):
+    done = limits.time_limit == 0 or incumbents.is_even_chain
+    if found and (done or found[0].cost == problem.total_cost):
         return found[0], None
     best, late = improve(incumbents, limits, found)
     if best.peak_bytes > limits.budget:
         return None, node
-    if late:
+    if late and not best.method.endswith(LATE):
+        best = copy.copy(best)      # the plan may be another budget's too
         best.method += LATE
     return best, None
 

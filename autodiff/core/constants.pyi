@@ -1,0 +1,1 @@
+"""Constants: literals and captured arrays as nodes of a graph."""

@@ -1,0 +1,3 @@
+"""Types of the compiled arrays of nodes."""
+
+class Nodes: ...

@@ -1,0 +1,1 @@
+"""Sums: those that a pass can end with."""

@@ -1,0 +1,3 @@
+"""Types of the compiled values."""
+
+class Values: ...

@@ -1,0 +1,246 @@
+"""Pullbacks: a forward pass that keeps what the backward pass reads, and the backward pass.
+
+They are two programs, and what lies between their runs, the *residuals*, is held beside both. Under
+a byte budget the residuals are chosen so that either pass fits, with all that is held beside it:
+all that the backward pass reads, else what a plan of both passes in one holds where they meet, else
+the arguments alone, from which the backward pass then computes the rest again.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from autodiff.core.containers import unflatten
+from autodiff.core.queries import boundary, computed, dependents, signature, unrun
+from autodiff.core.record import Record
+from autodiff.core.variable import Variable
+from autodiff.errors import BudgetError, GraphError
+from autodiff.planning import Budget, Recompute, Store
+from autodiff.planning.schedule import format_bytes
+from autodiff.plans import Plan
+from autodiff.programs import Program, check_names, dropped_nodes, saved_nodes
+from autodiff.tracing import Trace, find_program
+
+QUICK = 0.3                     # seconds for each plan of a choice that may not be taken
+JOINT = (0, 0, 1, 2, 3, 4, 5, 6, 7)     # eighths of the way from the budget to the bound
+
+
+class Passes(NamedTuple):
+    """The two programs of a pullback, and what they share."""
+
+    known: list[Variable]       # inputs of the forward pass
+    kept: list[Variable]        # its last results, the first inputs of the backward pass
+    forward: Program
+    captured: list[Any]         # arrays that the forward pass reads
+    backward: Program | None    # where there is nothing to differentiate
+    captured_back: list[Any]
+    beside: int                 # bytes of arrays that the backward pass alone reads
+
+
+class Pullback:
+    """Run a backward pass on what a forward pass has kept; `ad.vjp` makes it.
+
+    Attributes
+    ----------
+    plan, forward_plan : Plan
+        Of the backward pass and of the forward pass; `plan` is None without arguments.
+    residual_bytes : int
+        Bytes of the arrays kept for the backward pass.
+    held_bytes : int
+        Bytes that stay held as long as the pullback does: residuals and the value, which share
+        one block of memory.
+    forward_peak_bytes, peak_bytes : int
+        Bytes held beyond the caller's arrays by the forward pass, and by a call of the pullback,
+        with all that stays held beside it.
+    measured_peak_bytes : int
+        The same, recorded by the last run in this thread; before the first call the forward one.
+    """
+
+    def __init__(
+        self, passes: Passes, residuals: list[Any], seeds_of: Callable[[Any], list[Any]],
+        structure: Any,
+    ) -> None:
+        self._passes, self._residuals = passes, residuals
+        self._seeds_of, self._structure = seeds_of, structure
+        self._record = Record()
+        self._record.number = (passes.forward.measured_peak_bytes or 0) + passes.beside
+
+    def __call__(self, u: Any) -> tuple[Any, ...]:
+        """Compute u -> u^T J, a tuple with a gradient for each argument."""
+        given = self._seeds_of(u)
+        if any(isinstance(leaf, Variable) for leaf in given):
+            raise GraphError(
+                "vjp: this pullback was made from arrays and runs on arrays; to differentiate "
+                "it, call ad.vjp inside the function that is differentiated")
+        backward, found = self._passes.backward, []
+        if backward is not None:
+            found = backward.run([*self._residuals, *given], self._passes.captured_back)
+            self._record.number = self.held_bytes + (backward.measured_peak_bytes or 0)
+        return unflatten(self._structure, found)
+
+    @property
+    def plan(self) -> Plan | None:
+        return None if self._passes.backward is None else self._passes.backward.plan
+
+    @property
+    def forward_plan(self) -> Plan:
+        return self._passes.forward.plan
+
+    @property
+    def residual_bytes(self) -> int:
+        return sum(x.nbytes for x in self._residuals)
+
+    @property
+    def held_bytes(self) -> int:
+        return self.forward_plan.result_bytes
+
+    @property
+    def forward_peak_bytes(self) -> int:
+        return self.forward_plan.peak_bytes + self._passes.beside
+
+    @property
+    def peak_bytes(self) -> int:
+        return self.held_bytes + (self.plan.peak_bytes if self.plan else 0)
+
+    @property
+    def measured_peak_bytes(self) -> int | None:
+        return self._record.number
+
+    def __repr__(self) -> str:
+        return (f"<Pullback: holds {format_bytes(self.held_bytes)}, "
+                f"peak {format_bytes(self.peak_bytes)}>")
+
+
+def run_forward(
+    trace: Trace, outputs: list[Variable], seeds: list[Variable], grads: list[Variable],
+    first: int,
+) -> tuple[list[Any], list[Any], Passes]:
+    """Choose the residuals and run the forward pass: (values, residuals, passes).
+
+    The backward pass consists of the nodes from `first` on, and leads from the seeds to `grads`.
+    """
+    check_names(trace.graph, trace.policy)
+    if isinstance(trace.policy, Budget) and grads:
+        passes = _within_budget(trace, outputs, seeds, grads, first)
+    else:
+        dropped = dropped_nodes(trace.graph, trace.policy, first)
+        kept = boundary(grads, first, dropped) if grads else []
+        passes = _passes(trace, outputs, kept, seeds, grads, trace.policy)
+    bindings = trace.graph.bindings
+    results = passes.forward.run([bindings[x.index] for x in passes.known], passes.captured)
+    return results[:len(outputs)], results[len(outputs):], passes
+
+
+def _passes(trace, outputs, kept, seeds, grads, policy):
+    """Plan both passes; under a budget each has what the other, and the trace, leave of it."""
+    graph = trace.graph
+    known = unrun([*outputs, *kept], graph.bindings)[2]
+    results, inputs = [*outputs, *kept], [*kept, *seeds]
+    forth = set(signature(known, results)[1])
+    back = signature(inputs, grads)[1] if grads else []
+    beside = sum(graph.payloads[node].nbytes for node in back if node not in forth)
+    forward, captured = find_program(
+        known, results, _less(policy, beside + trace.kept.nbytes))
+    backward, captured_back = None, []
+    if grads:
+        backward, captured_back = find_program(
+            inputs, grads, _less(policy, forward.plan.result_bytes))
+    return Passes(known, kept, forward, captured, backward, captured_back, beside)
+
+
+def _less(policy, nbytes):
+    """A budget less what is held beside a program; any other policy as it is."""
+    if not isinstance(policy, Budget):
+        return policy
+    if policy.nbytes <= nbytes:
+        raise BudgetError(f"not found: {nbytes:,} bytes are held beside a pass, and the budget is "
+                          f"{policy.nbytes:,} bytes", budget=policy.nbytes)
+    return replace(policy, nbytes=policy.nbytes - nbytes)
+
+
+def _within_budget(trace, outputs, seeds, grads, first):
+    """Plan both passes for the least work that fits, of several choices of residuals."""
+    policy = trace.policy
+    quick = replace(policy, time_limit=min(policy.time_limit, QUICK))
+    found, refused = [], []
+    for kept in _choices(trace, outputs, seeds, grads, first, quick, found):
+        try:
+            found.append(_passes(trace, outputs, kept, seeds, grads, quick))
+        except BudgetError:
+            refused.append(kept)
+    if found:
+        best = min(found, key=_cost)
+        try:
+            return _passes(trace, outputs, best.kept, seeds, grads, policy)
+        except BudgetError:
+            return best
+    if trace.kept.nbytes:               # of values that were looked at and can be computed again
+        trace.kept.let_go()
+        return _within_budget(trace, outputs, seeds, grads, first)
+    find_program(unrun(outputs, trace.graph.bindings)[2], outputs, quick)   # or impossible
+    known = min(
+        max(passes.forward.plan.peak_bytes + passes.beside,
+            passes.forward.plan.result_bytes + passes.backward.plan.peak_bytes)
+        for kept in refused for plain in (Store(), Recompute())
+        for passes in [_passes(trace, outputs, kept, seeds, grads, plain)])
+    raise BudgetError(
+        "not found: no choice of what the pullback keeps lets both passes hold at most "
+        f"{format_bytes(policy.nbytes)} ({policy.nbytes:,} bytes); the smallest budget with known "
+        f"plans is {known:,} bytes", budget=policy.nbytes, known=known)
+
+
+def _cost(passes):
+    return passes.forward.plan.cost + passes.backward.plan.cost
+
+
+def _choices(trace, outputs, seeds, grads, first, policy, found):
+    """Yield residuals to try, each once; `found` holds the passes of those that fit so far."""
+    graph, tried = trace.graph, []
+    marked, saved = dropped_nodes(graph, policy, first), saved_nodes(graph, policy)
+    again = {v for v in range(first) if v not in saved and graph.can_repeat(v)} | marked
+
+    def choice(dropped):
+        kept = boundary(grads, first, dropped)
+        nodes = [x.index for x in kept]
+        if nodes not in tried:
+            tried.append(nodes)
+            yield kept
+
+    yield from choice(marked)
+    if found and not found[0].forward.plan.overhead + found[0].backward.plan.overhead:
+        return
+    yield from choice(again)
+    results, values = [*outputs, *grads], {x.index for x in outputs}
+    inputs = [*unrun(results, graph.bindings)[2], *seeds]
+    nbytes, least = policy.nbytes, 0
+    for eighths in JOINT:
+        target = nbytes - (nbytes - least) * eighths // 8
+        try:
+            both, _ = find_program(inputs, results, replace(policy, nbytes=target))
+        except BudgetError as error:
+            least = max(least, error.bound or 0)
+            continue
+        # A program found again has a graph of its own.
+        own = dict(zip(computed(both.inputs, both.outputs), computed(inputs, results), strict=True))
+        held = {own.get(v) for v in _held_between(both.plan, both.inputs[-len(seeds):])}
+        for kept in choice(again - (held - marked)):
+            yield kept
+            if nbytes == policy.nbytes:     # copies, which a plan of both passes need not hold
+                nbytes -= sum(x.nbytes for x in kept
+                              if x.index in values or not graph.can_repeat(x.index))
+        if len(found) > 1 and _cost(found[-1]) > min(map(_cost, found)):
+            return
+
+
+def _held_between(plan, seeds):
+    """The nodes whose values a plan of both passes holds when it first reads a seed."""
+    later, held = dependents(seeds), set()
+    for action, region, _ in plan.steps:
+        node = plan.regions.describe(region)[1]
+        if action == "free":
+            held.discard(node)
+        elif node in later:
+            break
+        else:
+            held.add(node)
+    return held
