@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from autodiff.core.containers import unflatten
-from autodiff.core.record import Record
 from autodiff.core.queries import boundary, computed, dependents, signature, unrun
+from autodiff.core.record import Record
 from autodiff.core.variable import Variable
 from autodiff.errors import BudgetError, GraphError
 from autodiff.planning import Budget, Recompute, Store

@@ -142,7 +142,7 @@ cdef BlockLoop find_block(str name, tuple numbers, frozenset scalars=frozenset()
     """
     *inputs, out = [type_character(number) for number in numbers]
     for j in scalars:
-        inputs[j] = inputs[j].upper()
+        inputs[j] = inputs[j].upper() if inputs[j] != "?" else "!"      # no loop has a form for it
     return find_block_loop(name.encode(), f"{''.join(inputs)}>{out}".encode())
 
 
