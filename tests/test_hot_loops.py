@@ -18,12 +18,13 @@ ROOT = Path(__file__).resolve().parent.parent
 PYX = sorted((ROOT / "autodiff").rglob("*.pyx"))
 
 HOT = {
-    "core/allocate": ["mend"],
     "core/bestfit": ["find_gap", "list_conflicts", "place_in_order"],
     "core/freelist": ["find", "give", "place_kind", "take"],
     "core/fuse": ["choose"],
     "core/gather": ["gather", "take_in"],
     "core/gradients": ["mark"],
+    "core/mending": ["mend"],
+    "core/moves": ["clear_top", "fewest_moves", "open_gap", "place_moving", "take_gap"],
     "core/nodes": ["add", "among_readers", "hash_node", "is_same", "look_up", "put"],
     "core/program": ["execute"],
     "core/steps": ["reverse"],
