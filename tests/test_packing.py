@@ -149,3 +149,12 @@ def test_without_a_budget_layered_graphs_need_at_most_4_percent_more(seed, n):
     problem = layered(n, seed)
     for method in ("store", "recompute", "checkpoint"):
         assert added(problem, solve(problem, method=method), effort=1) <= 0.04, method
+
+
+def test_moves_keep_most_of_a_graph_in_the_arena_whose_pages_are_warm():
+    problem = real_graph("unet")
+    _, in_block, arena_bytes, block_bytes, moves = place(
+        *lives(problem, solve(problem, method="recompute")))
+    assert len(moves) > 0
+    assert not in_block.all()
+    assert arena_bytes > block_bytes

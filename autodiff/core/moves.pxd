@@ -4,6 +4,10 @@ from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
 
 from autodiff.core.allocate cimport Lifetimes
 
+cdef enum:
+    GAPS = 5            # so many ways to choose a gap
+    SPLITS = 3          # where in a window the gap is opened: above all, below all, between them
+
 
 cdef struct Move:
     int64_t step                # before which the bytes are moved
@@ -13,9 +17,10 @@ cdef struct Move:
 
 cdef struct Moving:
     const Lifetimes* lives
-    const int64_t* nbytes       # of each buffer, a multiple of 64
+    const int64_t* nbytes       # of each buffer, a multiple of 64, and of the wall, the n-th
     const int8_t* is_result
     int64_t extent
+    int64_t wall                # an address, or 0 for none
     int32_t* rank               # of each buffer in order of birth
     uint8_t* ways               # by rank: how its place is chosen
     int32_t* held               # buffers that have a place, by offset; results are not among them
@@ -31,10 +36,9 @@ cdef struct Moving:
 
 
 cdef bint moving_new(Moving* self, const Lifetimes* lives, const int64_t* nbytes,
-                     const int8_t* is_result, int64_t extent, int64_t* first) noexcept nogil
+                     const int8_t* is_result, int64_t extent, int64_t wall,
+                     int64_t* first) noexcept nogil
 
 cdef void moving_free(Moving* self) noexcept nogil
 
 cdef bint place_moving(Moving* self, int64_t most) noexcept nogil
-
-cdef bint fewest_moves(Moving* self, int64_t runs) noexcept nogil

@@ -3,22 +3,23 @@
 What is live may fit and yet leave no gap for the next buffer, whatever the order in which offsets
 are chosen beforehand: with few bytes to spare at many steps, some buffers must change their places
 while they live. As long as all that is live fits, this never fails: free bytes are brought
-together by sliding what lies between them. Bytes that are moved take time, a read and a write, so
-as few as can be found are: the places of the buffers are varied, one run after the other
-(threshold accepting; Dueck & Scheuer 1990), since a run takes microseconds.
+together by sliding what lies between them. How a buffer chooses its place is its way; fewest.pyx
+looks for the ways that move the fewest bytes.
 
 Results hang from the top of the addresses, as in allocate.pyx, and stay where they are. Before
-one is born, what lies in its place leaves, into gaps or downwards.
+one is born, what lies in its place leaves, into gaps or downwards. The wall between arena and
+block, where one is wanted, is one more held buffer, of no bytes, that nothing passes: then it may
+fail.
 
 Moves are carried out one after the other, so that each goes where nothing is at that moment: those
 of a window that slides downwards in ascending order of their offsets, upwards in descending order.
 """
 
-from libc.stdint cimport INT64_MAX, int8_t, int32_t, int64_t, uint8_t, uint64_t
+from libc.stdint cimport INT64_MAX, int8_t, int32_t, int64_t, uint8_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy, memmove, memset
+from libc.string cimport memmove, memset
 
-from autodiff.core.allocate cimport Buffer, Lifetimes, draw
+from autodiff.core.allocate cimport Buffer, Lifetimes
 
 cdef enum:
     TIGHT = 0           # the smallest gap, at its lower end
@@ -26,19 +27,16 @@ cdef enum:
     TIGHT_HIGH = 2      # the smallest gap, at its upper end
     NEIGHBOUR = 3       # beside the buffer whose death is nearest
     HIGH = 4            # the highest place
-    GAPS = 5            # so many ways to choose a gap
-    SPLITS = 3          # where in a window the gap is opened: above all, below all, between them
-    NEAR = 20           # a place further back in the order of birth that is varied
-    FACTOR = 50         # 1/50 of all bytes: by how much moves may grow at first
 
 
 cdef bint moving_new(Moving* self, const Lifetimes* lives, const int64_t* nbytes,
-                     const int8_t* is_result, int64_t extent, int64_t* first) noexcept nogil:
+                     const int8_t* is_result, int64_t extent, int64_t wall,
+                     int64_t* first) noexcept nogil:
     """Make room to work in; False if there is none. Free it in either case."""
     cdef Py_ssize_t n = lives.n + 1, k
     memset(self, 0, sizeof(Moving))
     self.lives, self.nbytes, self.is_result = lives, nbytes, is_result
-    self.extent, self.first = extent, first
+    self.extent, self.wall, self.first = extent, wall, first
     self.rank = <int32_t*> malloc(n * sizeof(int32_t))
     self.ways = <uint8_t*> malloc(n)
     self.held = <int32_t*> malloc(n * sizeof(int32_t))
@@ -154,15 +152,18 @@ cdef bint take_gap(Moving* self, int64_t buffer, int way) noexcept nogil:
 cdef bint open_gap(Moving* self, int64_t buffer, int64_t step, int split) noexcept nogil:
     """Slide the fewest bytes that make a gap for a new buffer, and put it there.
 
-    A window of held buffers has the gaps between and beside them. False where all gaps together
-    are too small.
+    A window of held buffers has the gaps between and beside them. False where all gaps on one side
+    of the wall are too small.
     """
     cdef int64_t room = 0, weight = 0, least = INT64_MAX, low, high
     cdef Py_ssize_t i = 0, j, k, first = -1, last = 0, middle
     cdef int32_t other
     for j in range(self.n_held + 1):
+        if j > 0 and self.held[j - 1] == self.lives.n:
+            room = weight = 0
+            i = j
         room += start_of(self, j) - end_of(self, j - 1)
-        if j > 0 and not is_new(self, self.held[j - 1], step):
+        if j > i and not is_new(self, self.held[j - 1], step):
             weight += self.nbytes[self.held[j - 1]]
         while i < j and room - (start_of(self, i) - end_of(self, i - 1)) >= self.nbytes[buffer]:
             room -= start_of(self, i) - end_of(self, i - 1)
@@ -227,7 +228,7 @@ cdef bint clear_top(Moving* self, int64_t result, int64_t step) noexcept nogil:
         while True:
             if k < self.n_held and end_of(self, k - 1) + sum_below <= limit:
                 break
-            if k == 0:
+            if k == 0 or self.held[k - 1] == self.lives.n:
                 return False
             k -= 1
             sum_below += self.nbytes[self.held[k]]
@@ -251,6 +252,8 @@ cdef bint place_moving(Moving* self, int64_t most) noexcept nogil:
     cdef int64_t born, step
     cdef int32_t j, kept
     self.n_held = self.n_concerned = 0
+    if self.wall > 0:
+        put(self, lives.n, self.wall, 0)
     self.moved_bytes = self.n_moves = 0
     self.top = self.extent
     for k in range(lives.n):
@@ -278,61 +281,3 @@ cdef bint place_moving(Moving* self, int64_t most) noexcept nogil:
         if self.moved_bytes > most:
             return True
     return True
-
-
-cdef bint fewest_moves(Moving* self, int64_t runs) noexcept nogil:
-    """Find ways that move few bytes, in so many runs; False where the extent is too small."""
-    cdef Py_ssize_t n = self.lives.n
-    cdef uint64_t state = 0x9E3779B97F4A7C15
-    cdef int64_t run, k, rank, best, current, born = 0, most
-    cdef int way, chosen = 0
-    cdef uint8_t* ways = <uint8_t*> malloc(2 * n + 1)
-    cdef int32_t* marked = <int32_t*> malloc((n + 1) * sizeof(int32_t))
-    cdef int64_t n_marked
-    cdef double left
-    if ways == NULL or marked == NULL:
-        free(ways)
-        free(marked)
-        return False
-    best = INT64_MAX
-    for way in range(GAPS * SPLITS):
-        memset(self.ways, way, n)
-        if place_moving(self, best) and self.moved_bytes < best:
-            best, chosen = self.moved_bytes, way
-    memset(ways, chosen, 2 * n)
-    if best < INT64_MAX:
-        for k in range(n):
-            born += self.nbytes[k]
-        memset(self.ways, chosen, n)
-        place_moving(self, INT64_MAX)
-        memcpy(marked, self.concerned, self.n_concerned * sizeof(int32_t))
-        n_marked = self.n_concerned
-        current = best
-        for run in range(runs):
-            if best == 0 or n_marked == 0:
-                break
-            memcpy(self.ways, ways, n)
-            for _ in range(1 + draw(&state, 3)):
-                if draw(&state, 2):
-                    rank = marked[draw(&state, n_marked)]
-                else:
-                    rank = draw(&state, n)
-                if draw(&state, 2):
-                    rank = max(0, rank - draw(&state, NEAR))
-                self.ways[rank] = <uint8_t> draw(&state, GAPS * SPLITS)
-            # What may be accepted shrinks with the square of the runs that are left.
-            left = (runs - run) / <double> runs
-            most = <int64_t> (born / FACTOR * left * left)
-            most = current + draw(&state, most + 1) * draw(&state, 3) // 2
-            if place_moving(self, most) and self.moved_bytes <= most:
-                current = self.moved_bytes
-                memcpy(ways, self.ways, n)
-                memcpy(marked, self.concerned, self.n_concerned * sizeof(int32_t))
-                n_marked = self.n_concerned
-                if current < best:
-                    best = current
-                    memcpy(ways + n, ways, n)
-        memcpy(self.ways, ways + n, n)
-    free(ways)
-    free(marked)
-    return best < INT64_MAX

@@ -27,5 +27,6 @@ cdef class Placement:
     cdef search(self)
     cdef in_orders(self, Packing* packing, int64_t wall, list ways, int64_t runs, int starts)
     cdef with_moves(self)
+    cdef moved(self, int64_t extent, int64_t wall, int64_t runs)
     cdef cut(self)
     cdef parted(self, which, offsets)

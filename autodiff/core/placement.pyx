@@ -25,9 +25,10 @@ from autodiff.core.bestfit cimport (
     packing_new,
     place_in_order,
 )
+from autodiff.core.fewest cimport fewest_moves
 from autodiff.core.freelist cimport place_in_time
 from autodiff.core.mending cimport mend
-from autodiff.core.moves cimport Move, Moving, fewest_moves, moving_free, moving_new, place_moving
+from autodiff.core.moves cimport Move, Moving, moving_free, moving_new, place_moving
 from autodiff.core.orders import crowding, live_bytes, lowest_wall, orders, walls
 
 import_array()
@@ -45,6 +46,7 @@ cdef enum:
     SOME_SLACK = 256                # and any slack as much as 1/256 of the extent
     TOLERABLE = 100                 # within 1/100 above the bound nothing is moved;
     SPARE = 128                     # with moves, 1/128 above it is left for gaps
+    FRESH = 2                       # so many bytes of slack take as long as one that is moved
     WORTH = 4096                    # bytes that moves must save, a page
     PRICE = 4                       # so many times their share may be the share that is moved
 
@@ -72,9 +74,11 @@ cdef class Placement:
         self.above = taken[np.searchsorted(birth[self.results], death)]
         self.exact, self.nbytes, self.birth, self.death = nbytes, rounded, birth, death
         self.live = live_bytes(rounded, birth, death, by_birth, by_death)
-        buffers = np.empty(nbytes.size, BUFFER)
-        buffers["nbytes"] = np.where(result, 0, rounded)
-        buffers["above"], buffers["birth"], buffers["death"] = self.above, birth, death
+        buffers = np.empty(nbytes.size + 1, BUFFER)
+        buffers["nbytes"][:-1] = np.where(result, 0, rounded)
+        buffers["above"][:-1], buffers["birth"][:-1], buffers["death"][:-1] = (
+            self.above, birth, death)
+        buffers[-1] = 0, 0, -1, INT32_MAX       # a wall
         self.arrays = buffers, by_birth, by_death
         self.lives = Lifetimes(nbytes.size, <Buffer*> PyArray_DATA(buffers), data(by_birth),
                                data(by_death), self.live.max(initial=0))
@@ -197,46 +201,65 @@ cdef class Placement:
                 return
 
     cdef with_moves(self):
-        """Let buffers move while they live, where that saves bytes worth the while."""
-        cdef Moving moving
+        """Let buffers move while they live, where that saves bytes worth the while.
+
+        With a wall, the highest that can be, the block is smaller; without one less is moved.
+        """
         cdef int64_t extent = self.lives.least + self.lives.least // SPARE
-        cdef int64_t runs
-        cdef bint is_placed
+        cdef int64_t runs, wall
         extent = (extent + 63) // 64 * 64
         if (self.extent - extent < WORTH
                 or self.extent - self.lives.least <= self.lives.least // TOLERABLE):
             return
         runs = LOOKS_MOVING // (self.lives.n + count_conflicts(&self.lives))
         runs = self.effort * min(RUNS_MOVING, runs)
-        if runs == 0:
-            return
-        first, nbytes = np.zeros_like(self.nbytes), (self.nbytes + 63) // 64 * 64
-        is_result = np.zeros(nbytes.size, np.int8)
+        saved = 1 - extent / <double> self.extent
+        most = PRICE * self.effort * saved * self.nbytes.sum(dtype=float)
+        best = None
+        tried = [0]
+        if self.block:
+            lasting = (self.death - self.birth)[self.free]
+            tried = walls(self.offsets[self.free], self.nbytes[self.free], lasting, extent,
+                          self.block)
+            tried = sorted({*tried, min(self.wall, extent - self.block), 0}, reverse=True)
+        for wall in tried if runs else ():
+            found = self.moved(extent, wall, runs) if wall == 0 or best is None else None
+            if found is None:
+                continue
+            first, moves, wall = found
+            moved = self.nbytes[moves[:, 1]].sum(dtype=float)
+            weight = moved + (extent - self.block - wall) / <double> FRESH
+            if moved <= most and (best is None or weight < best):
+                best = weight
+                self.offsets, self.moves, self.wall = first, moves, wall
+        if best is not None:
+            self.extent = extent
+
+    cdef moved(self, int64_t extent, int64_t wall, int64_t runs):
+        """Return offsets at birth, moves and where the wall may stand; None if there are none."""
+        cdef Moving moving
+        cdef bint is_placed
+        nbytes = (np.append(self.nbytes, 0) + 63) // 64 * 64
+        first, is_result = np.zeros_like(self.nbytes), np.zeros(nbytes.size, np.int8)
         is_result[self.results] = True
         cdef int64_t* offsets = data(first)
         cdef int64_t* sizes = data(nbytes)
         cdef int8_t* results = <int8_t*> PyArray_DATA(is_result)
         try:
             with nogil:
-                is_placed = (moving_new(&moving, &self.lives, sizes, results, extent, offsets)
+                is_placed = (moving_new(&moving, &self.lives, sizes, results, extent, wall, offsets)
                              and fewest_moves(&moving, runs)
                              and place_moving(&moving, INT64_MAX))
             if not is_placed:
-                return
-            saved = 1 - extent / <double> self.extent
-            if moving.moved_bytes > PRICE * self.effort * saved * nbytes.sum(dtype=float):
-                return
+                return None
             moves = np.zeros((moving.n_moves, 3), np.int64)
             moving.moves = <Move*> PyArray_DATA(moves)
             place_moving(&moving, INT64_MAX)
         finally:
             moving_free(&moving)
-        self.offsets, self.moves, self.extent = first, moves, extent
         starts = np.concatenate((first[self.free], moves[:, 2]))
         nbytes = np.concatenate((nbytes[self.free], nbytes[moves[:, 1]]))
-        self.wall = extent
-        if self.block:
-            self.wall = lowest_wall(starts, nbytes, extent - self.block)
+        return first, moves, lowest_wall(starts, nbytes, extent - self.block)
 
     cdef cut(self):
         """Return offsets within arena and block, who lies in the block, bytes of both, moves."""
