@@ -39,6 +39,9 @@ class Plan:
         What simulating the steps gives: `peak_bytes` without captured arrays and packing.
     arena_bytes, result_bytes, captured_bytes : int
         The parts of `peak_bytes`.
+    moved_bytes : int
+        Bytes that a run moves within the arena and the block, since no place is free for them
+        that they could keep: mostly none. They take time, and no memory; `cost` is without them.
     costs : str
         What costs are counted in: "static", by the cost table, in elementwise operations on one
         element; "measured", in nanoseconds.
@@ -73,13 +76,15 @@ class Plan:
         self.arena_bytes = executable.arena_bytes
         self.result_bytes = executable.block_bytes + executable.small_bytes
         self.captured_bytes = executable.captured_bytes
+        self.moved_bytes = executable.moved_bytes
         self._executable = executable
 
     @cached_property
     def executable_out(self):
         """The same steps as a program that writes its results into arrays of the caller's."""
         return Executable(self.regions, self.schedule.steps, self.schedule.simulation.taken,
-                          self.problem.workspace, True, self._executable.record)
+                          self.problem.workspace, True, self._executable.record,
+                          self._executable.effort)
 
     @property
     def peak_bytes_out(self):

@@ -52,9 +52,12 @@ def build(graph, inputs, outputs, policy, strides=None, measured=None, record=No
         lines=lambda region: graph[regions.describe(region)[1]].line,
     )
 
+    effort = EFFORT if isinstance(policy, Budget) else 1
+
     def allocate(schedule):
         return Executable(
-            regions, schedule.steps, schedule.simulation.taken, arrays["workspace"], False, record)
+            regions, schedule.steps, schedule.simulation.taken, arrays["workspace"], False, record,
+            effort)
 
     if isinstance(policy, Budget):
         schedule, executable = fit(problem, policy, regions.captured_bytes, allocate)
@@ -181,7 +184,7 @@ def reschedule(plan, schedule, record=None):
                         schedule.bound_family)
     executable = Executable(
         plan.regions, schedule.steps, schedule.simulation.taken, plan.problem.workspace, False,
-        record)
+        record, EFFORT)
     policy = Budget(max(1, executable.peak_bytes))
     return executable, Plan(plan.regions, schedule, executable, policy, costs=plan.costs)
 

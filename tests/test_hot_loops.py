@@ -18,12 +18,14 @@ ROOT = Path(__file__).resolve().parent.parent
 PYX = sorted((ROOT / "autodiff").rglob("*.pyx"))
 
 HOT = {
-    "core/allocate": ["mend"],
     "core/bestfit": ["find_gap", "list_conflicts", "place_in_order"],
+    "core/fewest": ["fewest_moves"],
     "core/freelist": ["find", "give", "place_kind", "take"],
     "core/fuse": ["choose"],
     "core/gather": ["gather", "take_in"],
     "core/gradients": ["mark"],
+    "core/mending": ["mend"],
+    "core/moves": ["clear_top", "open_gap", "place_moving", "take_gap"],
     "core/nodes": ["add", "among_readers", "hash_node", "is_same", "look_up", "put"],
     "core/program": ["execute"],
     "core/steps": ["reverse"],

@@ -1,7 +1,8 @@
 """Packing whole plans: chains, training graphs and layered graphs, stored, checkpointed, budgeted.
 
-What allocation adds to the live bytes of a schedule is counted, for schedules of every kind; the
-larger problems are marked long.
+What allocation adds to the live bytes of a schedule is counted, for schedules of every kind: at
+most 1 % on chains and training graphs, 4 % on any. Sizes are those of programs, some pages and
+more. The larger problems are marked long.
 """
 
 import numpy as np
@@ -12,6 +13,7 @@ from autodiff.core.buffers import buffers
 from autodiff.errors import BudgetError
 from autodiff.planning import Problem, solve
 from planning_problems import real_graph
+from replay import replay
 
 EFFORT = 8              # as a budget's
 FRACTIONS = [0.9, 0.8, 0.6, 0.5, 0.4, 0.3]
@@ -33,7 +35,11 @@ def lives(problem, schedule):
 def added(problem, schedule, effort=EFFORT):
     """How much the extent is above the live peak, as a fraction."""
     sizes, birth, death, result = lives(problem, schedule)
-    _, _, arena_bytes, block_bytes = place(sizes, birth, death, result, effort)
+    offsets, in_block, arena_bytes, block_bytes, moves = place(sizes, birth, death, result, effort)
+    if len(moves):
+        buffers = list(zip(*map(np.ndarray.tolist, (sizes, birth, death, result)), strict=True))
+        ends = replay(buffers, offsets.tolist(), in_block.tolist(), moves.tolist())
+        assert ends == [arena_bytes, block_bytes]
     live = live_peak(sizes, birth, death)
     assert live == schedule.peak_bytes
     return (arena_bytes + block_bytes) / live - 1
@@ -63,7 +69,7 @@ def layered(n, seed):
     """A random layered graph whose sinks are targets."""
     random = np.random.default_rng(seed)
     width = int(random.integers(2, 9))
-    nbytes = (64 * np.exp2(random.uniform(0, 8, n)).astype(int)).tolist()
+    nbytes = (1024 * np.exp2(random.uniform(0, 8, n)).astype(int)).tolist()
     inputs = []
     for v in range(n):
         far = [max(0, v - 2 * width) if random.random() < 0.8 else 0 for _ in range(2)]
@@ -90,14 +96,18 @@ def table(problem):
 
 def chain_of(n, kind):
     random = np.random.default_rng(n)
-    mixed = (64 * np.exp2(random.uniform(4, 10, n)).astype(int)).tolist()
-    fractions = (64 * np.exp2(random.uniform(4, 8, n)).astype(int)).tolist()
+
+    def mixed(low, high):
+        return (1024 * np.exp2(random.uniform(low, high, n)).astype(int)).tolist()
+
     return {
-        "equal": chain([2**20] * n),
-        "equal, with results": chain([2**20] * n, [2**17] * n),
-        "mixed": chain(mixed),
-        "mixed, with results": chain(mixed, fractions),
-    }[kind]
+        "equal": lambda: chain([2**20] * n),
+        "equal, with results": lambda: chain([2**20] * n, [2**17] * n),
+        "mixed": lambda: chain(mixed(4, 10)),
+        "mixed, with small results": lambda: chain(mixed(4, 10), mixed(4, 8)),
+        "mixed, with results": lambda: chain(mixed(4, 10), mixed(4, 10)),
+        "mixed, with large results": lambda: chain(mixed(4, 10), mixed(8, 12)),
+    }[kind]()
 
 
 @pytest.mark.parametrize("n", [16, 48, pytest.param(150, marks=pytest.mark.long)])
@@ -108,15 +118,13 @@ def test_chains_of_equal_steps_need_what_is_live(kind, n):
     assert max(found.values()) <= 0.05, found
 
 
-@pytest.mark.parametrize("n", [48, pytest.param(150, marks=pytest.mark.long)])
-@pytest.mark.parametrize("kind", ["mixed", "mixed, with results"])
+@pytest.mark.parametrize("n", [16, 48, pytest.param(150, marks=pytest.mark.long)])
+@pytest.mark.parametrize("kind", [
+    "mixed", "mixed, with small results", "mixed, with results", "mixed, with large results"])
 def test_chains_of_unequal_steps_need_at_most_1_percent_more(kind, n):
-    problem = chain_of(n, kind)
-    results = problem.nbytes[problem.target].sum()
-    for name, schedule in schedules(problem):
-        # Where results are most of what is live, what is left is filled to the brim at many steps.
-        most = 0.01 if results < 0.75 * schedule.peak_bytes else 0.1
-        assert added(problem, schedule) <= most, name
+    found = table(chain_of(n, kind))
+    assert len(found) >= 3
+    assert max(found.values()) <= 1, found
 
 
 @pytest.mark.parametrize(
@@ -125,12 +133,28 @@ def test_chains_of_unequal_steps_need_at_most_1_percent_more(kind, n):
 def test_training_graphs_need_at_most_1_percent_more_within_any_budget(name):
     found = table(real_graph(name))
     assert len(found) >= 7
-    assert max(added for method, added in found.items() if method != "recompute") <= 1, found
-    assert found["recompute"] <= 2.5, found
+    assert max(found.values()) <= 1, found
 
 
 @pytest.mark.parametrize("n", [30, 100, pytest.param(300, marks=pytest.mark.long)])
 @pytest.mark.parametrize("seed", range(3))
-def test_stored_layered_graphs_need_at_most_4_percent_more(seed, n):
+def test_layered_graphs_need_at_most_4_percent_more_within_any_budget(seed, n):
+    found = table(layered(n, seed))
+    assert max(found.values()) <= 4, found
+
+
+@pytest.mark.parametrize("n", [30, 100, pytest.param(300, marks=pytest.mark.long)])
+@pytest.mark.parametrize("seed", range(3))
+def test_without_a_budget_layered_graphs_need_at_most_4_percent_more(seed, n):
     problem = layered(n, seed)
-    assert added(problem, solve(problem, method="store")) <= 0.04
+    for method in ("store", "recompute", "checkpoint"):
+        assert added(problem, solve(problem, method=method), effort=1) <= 0.04, method
+
+
+def test_moves_keep_most_of_a_graph_in_the_arena_whose_pages_are_warm():
+    problem = real_graph("unet")
+    _, in_block, arena_bytes, block_bytes, moves = place(
+        *lives(problem, solve(problem, method="recompute")))
+    assert len(moves) > 0
+    assert not in_block.all()
+    assert arena_bytes > block_bytes

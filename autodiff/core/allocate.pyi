@@ -9,7 +9,7 @@ def place(
     death: NDArray[np.int64],
     result: NDArray[np.bool_] | None = None,
     effort: int = 1,
-) -> tuple[NDArray[np.int64], NDArray[np.bool_], int, int]: ...
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], int, int, NDArray[np.int64]]: ...
 def live_peak(
     nbytes: NDArray[np.int64],
     birth: NDArray[np.int64],

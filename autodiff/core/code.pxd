@@ -41,6 +41,7 @@ cdef class Code:
     cdef list results             # (base, offset, layout, dtype) of each output
     cdef int64_t arena_bytes, block_bytes, small_bytes
     cdef int64_t kept_bytes       # of the block, its results: what is behind them dies with the run
+    cdef int64_t moved_bytes      # within the arena and the block, while a run computes
     cdef object scripted          # by region: whether it is written into a script
     cdef Draft draft              # the script that is being written
     cdef int32_t script_region    # its first region
@@ -56,11 +57,13 @@ cdef class Code:
                             int64_t effort) except -1
     cdef int emit(self, Steps steps, int64_t[::1] buffer_of, int64_t[::1] scratch,
                   int64_t[::1] freed, int64_t[::1] offset, int64_t[::1] nbytes,
-                  int32_t[::1] base) except -1
+                  int32_t[::1] base, const int64_t[:, ::1] moves) except -1
     cdef int add_instruction(self, Call* call, int32_t region, int64_t step,
                              int64_t first) noexcept
     cdef int add_to_script(self, int32_t region, int64_t step, int64_t first) except -1
     cdef int end_script(self) except -1
+    cdef int emit_move(self, int32_t region, int64_t step, int32_t base, int64_t offset,
+                       const int64_t[::1] move, int64_t nbytes) except -1
     cdef int emit_poison(self, int32_t region, int64_t step, int32_t base, int64_t offset,
                          int64_t nbytes) except -1
 

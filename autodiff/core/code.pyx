@@ -12,7 +12,7 @@ from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Realloc
 from cpython.ref cimport Py_INCREF
 from libc.stdint cimport int8_t, int32_t, int64_t, uint32_t
 from libc.stdlib cimport free
-from libc.string cimport memset
+from libc.string cimport memmove, memset
 
 from .allocate import place
 from .assembly cimport assemble
@@ -54,8 +54,15 @@ cdef int poison(const Call* call, char** p, Run* run) noexcept nogil:
     return OK
 
 
-cdef Call poison_call
+cdef int move_bytes(const Call* call, char** p, Run* run) noexcept nogil:
+    """Move a buffer that is in the way to its new place, from p[0] to p[1]; it was at p[2]."""
+    memmove(p[0], p[2], p[1] - p[0])
+    return OK
+
+
+cdef Call poison_call, move_call
 poison_call.kernel = poison
+move_call.kernel = move_bytes
 
 
 cdef int callback(const Call* call, char** p, Run* run) noexcept with gil:
@@ -222,21 +229,26 @@ cdef class Code:
         self.n_bases = small
         offset = np.zeros(sizes.size, np.int64)
         chosen = np.flatnonzero(base < FIRST)
-        offset[chosen], base[chosen], self.arena_bytes, self.block_bytes = place(
-            sizes[chosen], birth[chosen], death[chosen], result[chosen], effort)
+        offset[chosen], base[chosen], self.arena_bytes, self.block_bytes, moves = place(
+            sizes[chosen], birth[chosen], death[chosen], result[chosen], effort=effort)
+        moves[:, 1] = chosen[moves[:, 1]]
+        self.moved_bytes = sizes[moves[:, 1]].sum()
         self.results = [(int(base[b]), int(offset[b]), layout, dtype)
                         for b, layout, dtype in outputs]
         self.kept_bytes = (offset + sizes)[result].max(initial=0)
         self.build_calls()
-        self.emit(steps, filled, scratch, freed, offset, sizes, base)
+        self.emit(steps, filled, scratch, freed, offset, sizes, base, moves)
         return 0
 
     cdef int emit(self, Steps steps, int64_t[::1] buffer_of, int64_t[::1] scratch,
                   int64_t[::1] freed, int64_t[::1] offset, int64_t[::1] nbytes,
-                  int32_t[::1] base) except -1:
-        """Write the instructions of the plan's steps, in their order."""
+                  int32_t[::1] base, const int64_t[:, ::1] moves) except -1:
+        """Write the instructions of the plan's steps, in their order.
+
+        `offset` and `base` are those of each buffer at its birth, and change with the moves.
+        """
         cdef Regions regions = self.regions
-        cdef int64_t t, b, first, n_operands = 0
+        cdef int64_t t, b, first, moved = 0, n_operands = 3 * moves.shape[0]
         cdef int32_t r, j
         cdef Value* x
         cdef Value* u
@@ -246,7 +258,8 @@ cdef class Code:
                 x = &regions.values[regions.computed[steps.c.node[t]]]
                 n_operands += x.n_inputs
             n_operands += 2
-        self.instructions = <Instruction*> PyMem_Calloc(steps.c.size + 1, sizeof(Instruction))
+        self.instructions = <Instruction*> PyMem_Calloc(
+            steps.c.size + moves.shape[0] + 1, sizeof(Instruction))
         self.operands = <Operand*> PyMem_Calloc(n_operands + 1, sizeof(Operand))
         if self.instructions == NULL or self.operands == NULL:
             raise MemoryError("no memory for the instructions of a program")
@@ -261,6 +274,13 @@ cdef class Code:
                     self.emit_poison(r, t, base[freed[t]], offset[freed[t]],
                                      nbytes[freed[t]])
                 continue
+            while moved < moves.shape[0] and moves[moved, 0] == t:
+                self.end_script()
+                b = moves[moved, 1]
+                self.emit_move(r, t, base[b], offset[b], moves[moved], nbytes[b])
+                base[b] = <int32_t> moves[moved, 2]
+                offset[b] = moves[moved, 3]
+                moved += 1
             x = &regions.values[regions.computed[r]]
             if not scripted[r] or not has_room(&self.draft):
                 self.end_script()
@@ -343,6 +363,18 @@ cdef class Code:
             at.base, at.offset, at.end = k, 0, self.script_ends[k]
         return self.add_instruction(
             self.scripts[self.n_scripts - 1], self.script_region, self.script_step, first)
+
+    cdef int emit_move(self, int32_t region, int64_t step, int32_t base, int64_t offset,
+                       const int64_t[::1] move, int64_t nbytes) except -1:
+        """An instruction that moves a buffer from base and offset to where a row of moves says."""
+        cdef int64_t first = self.n_operands
+        cdef int32_t j
+        for j in range(3):
+            self.operands[first + j].base = base if j == 2 else <int32_t> move[2]
+            self.operands[first + j].offset = offset if j == 2 else move[3] + j * nbytes
+            self.operands[first + j].end = (offset if j == 2 else move[3]) + nbytes
+        self.n_operands += 3
+        return self.add_instruction(&move_call, region, step, first)
 
     cdef int emit_poison(self, int32_t region, int64_t step, int32_t base, int64_t offset,
                          int64_t nbytes) except -1:

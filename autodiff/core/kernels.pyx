@@ -142,9 +142,7 @@ cdef BlockLoop find_block(str name, tuple numbers, frozenset scalars=frozenset()
     """
     *inputs, out = [type_character(number) for number in numbers]
     for j in scalars:
-        if inputs[j] == "?":
-            return NULL                            # has no capital: such loops read a register
-        inputs[j] = inputs[j].upper()
+        inputs[j] = inputs[j].upper() if inputs[j] != "?" else "!"      # no loop has a form for it
     return find_block_loop(name.encode(), f"{''.join(inputs)}>{out}".encode())
 
 

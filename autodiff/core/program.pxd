@@ -17,6 +17,8 @@ cdef struct Input:                # an argument as the program takes it at once
 cdef class Executable:
     cdef readonly Regions regions
     cdef readonly int64_t arena_bytes, block_bytes, small_bytes, captured_bytes
+    cdef readonly int64_t moved_bytes     # by moves of buffers, during a run
+    cdef readonly int64_t effort          # put into the packing
     cdef public Record record     # of `measured_peak_bytes`; programs let theirs share one
     cdef Code code
     cdef bint quick               # so little work that it keeps the interpreter's lock

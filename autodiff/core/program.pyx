@@ -76,10 +76,12 @@ cdef class Executable:
         self.captured_bytes = regions.captured_bytes
         self.dtypes = [type_dtypes[regions.graph.nodes[node].dtype] for node in regions.arguments]
         self.shapes = [<tuple> regions.graph.nodes[node].shape for node in regions.arguments]
+        self.effort = effort
         self.code = Code(regions, steps, taken, workspace, given, effort)
         self.arena_bytes = self.code.arena_bytes
         self.block_bytes = self.code.block_bytes
         self.small_bytes = self.code.small_bytes
+        self.moved_bytes = self.code.moved_bytes
         self.quick = is_quick(self.code)
         self.note_inputs()
         self.note_outputs()

@@ -128,12 +128,12 @@ class Variable:
         self, axis: SupportsIndex | None = None, keepdims: bool = False, **others: Any
     ) -> Variable: ...
     def var(
-        self, axis: SupportsIndex | Sequence[SupportsIndex] | None = None, ddof: float = 0,
-        keepdims: bool = False, **others: Any,
+        self, axis: SupportsIndex | Sequence[SupportsIndex] | None = None, keepdims: bool = False,
+        **others: Any,
     ) -> Variable: ...
     def std(
-        self, axis: SupportsIndex | Sequence[SupportsIndex] | None = None, ddof: float = 0,
-        keepdims: bool = False, **others: Any,
+        self, axis: SupportsIndex | Sequence[SupportsIndex] | None = None, keepdims: bool = False,
+        **others: Any,
     ) -> Variable: ...
     def dot(self, other: ArrayLike | Variable) -> Variable: ...
     def reshape(

@@ -46,6 +46,17 @@ cdef inline object operate(int which, object a, object b):
     return found
 
 
+cdef object by_numpy(str name, a, b, dict options=None):
+    """What a function of NumPy makes of these: its options are read where NumPy's calls are."""
+    return getattr(np, name)(a, b, **(options or {}))
+
+
+cdef object reduced(str name, x, axis, keepdims, dict options):
+    """A reduction; with options that are NumPy's alone, by NumPy's function."""
+    function = getattr(np, name) if options else functions[name]
+    return function(x, axis=axis, keepdims=keepdims, **options)
+
+
 cdef object no_operand(Operation op, a, b):
     """NotImplemented where the other operand may know what to do; Python's own types do not."""
     cdef Variable x = <Variable> (a if type(a) is Variable else b)
@@ -270,20 +281,20 @@ cdef class Variable:
     def __getitem__(self, index): return functions["getitem"](self, index)
 
     # Without a rule: through NumPy to the error that says what to use.
-    def __and__(self, other): return np.bitwise_and(self, other)
-    def __rand__(self, other): return np.bitwise_and(other, self)
-    def __or__(self, other): return np.bitwise_or(self, other)
-    def __ror__(self, other): return np.bitwise_or(other, self)
-    def __xor__(self, other): return np.bitwise_xor(self, other)
-    def __rxor__(self, other): return np.bitwise_xor(other, self)
-    def __lshift__(self, other): return np.left_shift(self, other)
-    def __rlshift__(self, other): return np.left_shift(other, self)
-    def __rshift__(self, other): return np.right_shift(self, other)
-    def __rrshift__(self, other): return np.right_shift(other, self)
-    def __divmod__(self, other): return np.divmod(self, other)
-    def __rdivmod__(self, other): return np.divmod(other, self)
+    def __and__(self, other): return by_numpy("bitwise_and", self, other)
+    def __rand__(self, other): return by_numpy("bitwise_and", other, self)
+    def __or__(self, other): return by_numpy("bitwise_or", self, other)
+    def __ror__(self, other): return by_numpy("bitwise_or", other, self)
+    def __xor__(self, other): return by_numpy("bitwise_xor", self, other)
+    def __rxor__(self, other): return by_numpy("bitwise_xor", other, self)
+    def __lshift__(self, other): return by_numpy("left_shift", self, other)
+    def __rlshift__(self, other): return by_numpy("left_shift", other, self)
+    def __rshift__(self, other): return by_numpy("right_shift", self, other)
+    def __rrshift__(self, other): return by_numpy("right_shift", other, self)
+    def __divmod__(self, other): return by_numpy("divmod", self, other)
+    def __rdivmod__(self, other): return by_numpy("divmod", other, self)
     def __invert__(self): return np.invert(self)
-    def __round__(self, digits=0): return np.round(self, digits)
+    def __round__(self, digits=0): return by_numpy("round", self, digits)
 
     def __setitem__(self, index, value):
         raise GraphError(
@@ -309,41 +320,31 @@ cdef class Variable:
 
     def sum(self, axis=None, keepdims=False, **others):
         """Sum over `axis` (None: all axes); see numpy.sum."""
-        if others:
-            return np.sum(self, axis=axis, keepdims=keepdims, **others)
-        return functions["sum"](self, axis=axis, keepdims=keepdims)
+        return reduced("sum", self, axis, keepdims, others)
 
     def mean(self, axis=None, keepdims=False, **others):
         """Mean over `axis`; see numpy.mean."""
-        if others:
-            return np.mean(self, axis=axis, keepdims=keepdims, **others)
-        return functions["mean"](self, axis=axis, keepdims=keepdims)
+        return reduced("mean", self, axis, keepdims, others)
 
     def max(self, axis=None, keepdims=False, **others):
         """Maximum over `axis`; see numpy.max."""
-        if others:
-            return np.max(self, axis=axis, keepdims=keepdims, **others)
-        return functions["max"](self, axis=axis, keepdims=keepdims)
+        return reduced("max", self, axis, keepdims, others)
 
     def min(self, axis=None, keepdims=False, **others):
         """Minimum over `axis`; see numpy.min."""
-        if others:
-            return np.min(self, axis=axis, keepdims=keepdims, **others)
-        return functions["min"](self, axis=axis, keepdims=keepdims)
+        return reduced("min", self, axis, keepdims, others)
 
     def argmax(self, axis=None, keepdims=False, **others):
         """Index of the maximum over `axis`; see numpy.argmax."""
-        if others:
-            return np.argmax(self, axis=axis, keepdims=keepdims, **others)
-        return functions["argmax"](self, axis=axis, keepdims=keepdims)
+        return reduced("argmax", self, axis, keepdims, others)
 
-    def var(self, axis=None, ddof=0, keepdims=False, **others):
+    def var(self, axis=None, keepdims=False, **others):
         """Variance over `axis`; see numpy.var."""
-        return np.var(self, axis=axis, ddof=ddof, keepdims=keepdims, **others)
+        return reduced("var", self, axis, keepdims, others)
 
-    def std(self, axis=None, ddof=0, keepdims=False, **others):
+    def std(self, axis=None, keepdims=False, **others):
         """Standard deviation over `axis`; see numpy.std."""
-        return np.std(self, axis=axis, ddof=ddof, keepdims=keepdims, **others)
+        return reduced("std", self, axis, keepdims, others)
 
     def dot(self, other):
         """Dot product; see numpy.dot."""
@@ -354,7 +355,7 @@ cdef class Variable:
         if len(shape) == 1:
             shape, = shape
         if others:
-            return np.reshape(self, shape, **others)
+            return by_numpy("reshape", self, shape, others)
         return functions["reshape"](self, shape)
 
     def transpose(self, *axes):
@@ -374,19 +375,21 @@ cdef class Variable:
     def take(self, indices, axis=None, **others):
         """Elements at `indices` along `axis`; see numpy.take."""
         if others:
-            return np.take(self, indices, axis=axis, **others)
+            others["axis"] = axis
+            return by_numpy("take", self, indices, others)
         return functions["take"](self, indices, axis=axis)
 
     def clip(self, a_min=None, a_max=None, **others):
         """Limit values to the closed interval [a_min, a_max]; see numpy.clip."""
         if others:
-            return np.clip(self, a_min, a_max, **others)
+            others["a_max"] = a_max
+            return by_numpy("clip", self, a_min, others)
         return functions["clip"](self, a_min, a_max)
 
     def ravel(self, order="C"):
         """All elements along one axis; see numpy.ravel."""
         if order != "C":
-            return np.ravel(self, order)
+            return by_numpy("ravel", self, order)
         return functions["reshape"](self, (-1,))
 
     def flatten(self, order="C"):
@@ -395,7 +398,7 @@ cdef class Variable:
 
     def copy(self, order="C"):
         """Itself: a value that nothing can change needs no copy; see numpy.ndarray.copy."""
-        return np.copy(self, order)
+        return by_numpy("copy", self, order)
 
     def astype(self, dtype, **others):
         """Convert to `dtype`; see numpy.ndarray.astype."""

@@ -43,12 +43,15 @@ def explain(plan):
 
 
 def _bytes(plan):
-    return [
+    rows = [
         f"  peak      {plan.peak_bytes:,} bytes = arena {plan.arena_bytes:,} + results "
         f"{plan.result_bytes:,} + captured {plan.captured_bytes:,}",
         f"  live      {plan.live_bytes:,} bytes at the peak; beyond captured arrays, the rest is "
         "packing and results not yet written",
     ]
+    if plan.moved_bytes:
+        rows.append(f"  moved     {plan.moved_bytes:,} bytes during a run, to where there is room")
+    return rows
 
 
 def _price(plan):

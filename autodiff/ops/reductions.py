@@ -248,4 +248,4 @@ def argmax(x, axis=None, keepdims=False):
                    shape)
 
 
-provide(sum=sum, mean=mean, max=max, min=min, argmax=argmax)
+provide(sum=sum, mean=mean, var=var, std=std, max=max, min=min, argmax=argmax)

@@ -1,0 +1,1 @@
+"""Ways to place buffers in time order that move few bytes."""

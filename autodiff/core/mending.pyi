@@ -1,0 +1,1 @@
+"""Better orders of placement, by local search."""
