@@ -75,7 +75,8 @@ WHILE_TRACING = {
     "and": (lambda x: (x > 0) & (x < 1), ad.UnsupportedError, "bitwise_and.*np.logical_and"),
     "invert": (lambda x: ~(x > 0), ad.UnsupportedError, "invert.*np.logical_not"),
     "shift": (lambda x: x << 1, ad.UnsupportedError, "left_shift"),
-    "rshift": (lambda x: 1 << x, ad.UnsupportedError, "left_shift"),
+    "rshift": (lambda x: x >> 1, ad.UnsupportedError, "right_shift"),
+    "ror": (lambda x: True | (x > 0), ad.UnsupportedError, "bitwise_or"),
     "divmod": (lambda x: divmod(x, 2), ad.UnsupportedError, "divmod.*x // y and x % y"),
     "round": (lambda x: round(x), ad.UnsupportedError, "round.*floor"),
     "astype-junk": (lambda x: x.astype("junk"), ad.DTypeError, "astype: 'junk' is no dtype"),
@@ -113,9 +114,6 @@ def test_numbers_that_do_not_fit_are_overflow_errors():
 def test_other_types_may_know_what_a_variable_plus_them_is():
     class Other:
         def __radd__(self, x):
-            return "mine"
-
-        def __rlshift__(self, x):
             return "mine"
 
     x = ad.variable("x", 3)

@@ -8,7 +8,7 @@ import numpy as np
 cimport cython
 from libc.stdint cimport int32_t, int64_t
 
-from ..errors import ConcretizationError, DTypeError, GraphError, brief
+from ..errors import ConcretizationError, GraphError
 
 from .lines cimport place_of, text_of
 from .nodes cimport FLAG_WEAK, Node
@@ -42,29 +42,21 @@ cdef inline object operate(int which, object a, object b):
         return NotImplemented
     found = (<Operation> op).binary(a, b)
     if found is NotImplemented and which != EQUAL and which != NOT_EQUAL:
-        return no_operand(<Operation> op, a, b)
+        return functions["no_operand"](op, a, b)
     return found
 
 
-cdef object by_numpy(str name, a, b, dict options=None):
+cdef object by_numpy(str name, a, b, dict options):
     """What a function of NumPy makes of these: its options are read where NumPy's calls are."""
-    return getattr(np, name)(a, b, **(options or {}))
+    return getattr(np, name)(a, b, **options)
 
 
 cdef object reduced(str name, x, axis, keepdims, dict options):
     """A reduction; with options that are NumPy's alone, by NumPy's function."""
-    function = getattr(np, name) if options else functions[name]
-    return function(x, axis=axis, keepdims=keepdims, **options)
-
-
-cdef object no_operand(Operation op, a, b):
-    """NotImplemented where the other operand may know what to do; Python's own types do not."""
-    cdef Variable x = <Variable> (a if type(a) is Variable else b)
-    other = b if type(a) is Variable else a
-    if type(other).__module__ != "builtins":
-        return NotImplemented
-    raise DTypeError(
-        f"{op.name}: {brief(other)} is no number or array of numbers{x.graph.here()}")
+    if options:
+        options["keepdims"] = keepdims
+        return by_numpy(name, x, axis, options)
+    return functions[name](x, axis=axis, keepdims=keepdims)
 
 
 @cython.freelist(64)      # a sweep makes and drops a handle for each node it looks at
@@ -281,20 +273,17 @@ cdef class Variable:
     def __getitem__(self, index): return functions["getitem"](self, index)
 
     # Without a rule: through NumPy to the error that says what to use.
-    def __and__(self, other): return by_numpy("bitwise_and", self, other)
-    def __rand__(self, other): return by_numpy("bitwise_and", other, self)
-    def __or__(self, other): return by_numpy("bitwise_or", self, other)
-    def __ror__(self, other): return by_numpy("bitwise_or", other, self)
-    def __xor__(self, other): return by_numpy("bitwise_xor", self, other)
-    def __rxor__(self, other): return by_numpy("bitwise_xor", other, self)
-    def __lshift__(self, other): return by_numpy("left_shift", self, other)
-    def __rlshift__(self, other): return by_numpy("left_shift", other, self)
-    def __rshift__(self, other): return by_numpy("right_shift", self, other)
-    def __rrshift__(self, other): return by_numpy("right_shift", other, self)
-    def __divmod__(self, other): return by_numpy("divmod", self, other)
-    def __rdivmod__(self, other): return by_numpy("divmod", other, self)
+    def __and__(self, other): return by_numpy("bitwise_and", self, other, {})
+    def __rand__(self, other): return by_numpy("bitwise_and", other, self, {})
+    def __or__(self, other): return by_numpy("bitwise_or", self, other, {})
+    def __ror__(self, other): return by_numpy("bitwise_or", other, self, {})
+    def __xor__(self, other): return by_numpy("bitwise_xor", self, other, {})
+    def __rxor__(self, other): return by_numpy("bitwise_xor", other, self, {})
+    def __lshift__(self, other): return by_numpy("left_shift", self, other, {})
+    def __rshift__(self, other): return by_numpy("right_shift", self, other, {})
+    def __divmod__(self, other): return by_numpy("divmod", self, other, {})
     def __invert__(self): return np.invert(self)
-    def __round__(self, digits=0): return by_numpy("round", self, digits)
+    def __round__(self, digits=0): return by_numpy("round", self, digits, {})
 
     def __setitem__(self, index, value):
         raise GraphError(
@@ -389,7 +378,7 @@ cdef class Variable:
     def ravel(self, order="C"):
         """All elements along one axis; see numpy.ravel."""
         if order != "C":
-            return by_numpy("ravel", self, order)
+            return by_numpy("ravel", self, order, {})
         return functions["reshape"](self, (-1,))
 
     def flatten(self, order="C"):
@@ -398,7 +387,7 @@ cdef class Variable:
 
     def copy(self, order="C"):
         """Itself: a value that nothing can change needs no copy; see numpy.ndarray.copy."""
-        return by_numpy("copy", self, order)
+        return by_numpy("copy", self, order, {})
 
     def astype(self, dtype, **others):
         """Convert to `dtype`; see numpy.ndarray.astype."""

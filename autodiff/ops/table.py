@@ -10,9 +10,9 @@ import numpy as np
 
 from autodiff.core import elementwise as core
 from autodiff.core.making import constant, here, node
-from autodiff.core.operations import Operation
+from autodiff.core.operations import Operation, provide
 from autodiff.core.variable import Variable
-from autodiff.errors import DTypeError, GraphError
+from autodiff.errors import DTypeError, GraphError, brief
 
 UNDEFINED = object()  # an action: a gradient that arrives here is an error
 
@@ -224,3 +224,15 @@ def promoted(name, *args):
     from autodiff.ops.conversion import astype
 
     return [astype(x, dtype) for x in found]
+
+
+def no_operand(op, a, b):
+    """NotImplemented where the other operand of a Variable may know what to do; Python's own types
+    do not, and are refused."""
+    x, other = (a, b) if isinstance(a, Variable) else (b, a)
+    if type(other).__module__ != "builtins":
+        return NotImplemented
+    raise DTypeError(f"{op.name}: {brief(other)} is no number or array of numbers{here(x)}")
+
+
+provide(no_operand=no_operand)
