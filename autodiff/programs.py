@@ -221,8 +221,9 @@ class Program:
         takes on these arrays, one for each input, as `with_measured_costs` finds it.
     fuse : bool
         Whether elementwise neighbours are computed in one pass over memory, so that what lies
-        between them has no bytes; with False every operation stores its result, as in chapter 6.5.
-        The numbers are the same bits, which of two NaNs a sum is apart.
+        between them has no bytes; with False every operation stores its result, as in chapter
+        6.5, but a product that is scaled, or added to another. The numbers are the same bits, which
+        of two NaNs a sum is apart.
 
     Attributes
     ----------

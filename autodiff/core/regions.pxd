@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int8_t, int32_t, int64_t
 
+from .forms cimport Forms
 from .gather cimport Inner, Lowering
 from .graph cimport Graph
 from .operations cimport Operation
@@ -12,10 +13,12 @@ from .variable cimport Variable
 cdef class Regions(Values):
     cdef readonly Graph graph
     cdef Inner* inners            # of the passes, in rows
+    cdef Forms forms              # while lowering: the nodes as they are computed
     cdef int32_t n_all_inners, inner_room
     cdef int32_t* computed        # by region, in topological order: its value
     cdef int32_t n_regions, region_room
     cdef dict packs               # value -> its packed copy
+    cdef dict products            # value -> (product, ...): the nodes computed with a product
     cdef set given                # values that are outputs as they are
     cdef readonly list outputs    # value id of each output: distinct buffers
     cdef readonly list arguments  # graph node of each argument
@@ -37,5 +40,6 @@ cdef class Regions(Values):
     cdef int32_t copy_of(self, int32_t value) except -1
     cdef int32_t view(self, int32_t node, int32_t source) except -1
     cdef int32_t own_buffer(self, int32_t value) except -1
+    cdef int32_t shaped_by(self, int32_t value) except -1
     cdef bint sums(self, int32_t value) noexcept
     cdef tuple pass_shape(self, int32_t value)

@@ -9,10 +9,10 @@ known here.
 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stdint cimport int8_t, int32_t, int64_t
-from libc.string cimport memcpy
 
 from ..errors import GraphError
 
+from .forms cimport Forms
 from .fuse cimport INSIDE, fuse
 from .gather cimport MOST_INNERS, MOST_READ, Inner, Lowering, gather
 from .graph cimport Graph
@@ -46,6 +46,7 @@ cdef class Regions(Values):
 
     def __cinit__(self):
         self.packs = {}
+        self.products = {}
         self.given = set()
         self.outputs = []
         self.arguments = []
@@ -57,34 +58,30 @@ cdef class Regions(Values):
 
     def __init__(self, Graph graph, list outputs, list inputs, tuple strides=None, fused=True):
         cdef int32_t last = max([(<Variable> y).index for y in outputs + inputs])
-        cdef int32_t n_edges = graph.nodes[last].first_edge + graph.nodes[last].n_inputs
         cdef Lowering of
         cdef int8_t* needed = <int8_t*> PyMem_Calloc(last + 1, 1)
         cdef int32_t* same = <int32_t*> PyMem_Calloc(last + 1, sizeof(int32_t))
         self.graph = graph
         if AUTODIFF_DEBUG:
             graph.verify()
-        of.nodes = graph.nodes
-        of.sources = <int32_t*> PyMem_Calloc(n_edges + 1, sizeof(int32_t))
         of.place = NULL
         of.value = <int32_t*> PyMem_Calloc(last + 1, sizeof(int32_t))
         of.region = <int32_t*> PyMem_Calloc(last + 1, sizeof(int32_t))
         of.register = <int32_t*> PyMem_Calloc(last + 1, sizeof(int32_t))
         of.copy = copy_operation.index
         try:
-            if (needed == NULL or same == NULL or of.sources == NULL or of.value == NULL
-                    or of.region == NULL or of.register == NULL):
+            if (needed == NULL or same == NULL or of.value == NULL or of.region == NULL
+                    or of.register == NULL):
                 raise MemoryError("no memory for the regions of a program")
-            memcpy(of.sources, graph.sources, n_edges * sizeof(int32_t))
             self.build(&of, outputs, inputs, strides, fused, needed, same, last)
         finally:
             PyMem_Free(needed)
             PyMem_Free(same)
-            PyMem_Free(of.sources)
             PyMem_Free(of.place)
             PyMem_Free(of.value)
             PyMem_Free(of.region)
             PyMem_Free(of.register)
+            self.forms = None
 
     def __len__(self):
         return self.n_regions
@@ -94,12 +91,17 @@ cdef class Regions(Values):
         """Find what is needed and where it is computed, then give each node its value."""
         cdef Variable x
         cdef int32_t v
+        cdef Forms forms = Forms.__new__(Forms)
         know_traits()
         self.trace_back(outputs, inputs, needed, last)
         for v in range(last + 1):
             same[v] = v
+        forms.graph, forms.needed, forms.last = self.graph, needed, last
+        forms.choose(outputs)
+        self.forms = forms
+        of.nodes, of.sources = forms.at(0), forms.sources
         if fused:
-            simplify(self.graph, outputs, needed, same, of.sources, last)
+            simplify(self.graph, of.nodes, outputs, needed, same, of.sources, last)
         for j, x in enumerate(inputs):
             if of.value[x.index]:
                 raise GraphError(f"{x!r} is given twice as an input of a program")
@@ -145,7 +147,7 @@ cdef class Regions(Values):
             for v in self.graph.saved:
                 if v <= last:
                     apart[v] = True
-            return fuse(self.graph, of.sources, needed, apart, last)
+            return fuse(self.graph, of.nodes, of.sources, needed, apart, last)
         finally:
             PyMem_Free(apart)
 
@@ -193,14 +195,17 @@ cdef class Regions(Values):
         """A new buffer, computed by a kernel that reads its inputs as they lie, or copies."""
         cdef const Node* node = &of.nodes[v]
         cdef Operation op = <Operation> operations[node.op]
-        cdef int32_t j
+        cdef int32_t j, value
         cdef int32_t* read = <int32_t*> PyMem_Calloc(node.n_inputs + 1, sizeof(int32_t))
         if read == NULL:
             raise MemoryError("no memory for the regions of a program")
         try:
             for j in range(node.n_inputs):
                 read[j] = self.readable(op, j, of.value[of.sources[node.first_edge + j]] - 1)
-            return self.compute(v, node.op, node.dtype, node.n_inputs, read, <tuple> node.shape)
+            value = self.compute(v, node.op, node.dtype, node.n_inputs, read, <tuple> node.shape)
+            if node.op != self.graph.nodes[v].op:
+                self.products[value] = self.forms.nodes_of(v)
+            return value
         finally:
             PyMem_Free(read)
 
@@ -304,6 +309,11 @@ cdef class Regions(Values):
 
     # ---- what is asked of them ----------------------------------------------------------------
 
+    cdef int32_t shaped_by(self, int32_t value) except -1:
+        """The node whose inputs have the shapes that a region's kernel works on."""
+        found = self.products.get(value)
+        return self.values[value].node if found is None else <int32_t> found[0]
+
     def axes_of(self, int32_t value):
         """The axes a pass sums."""
         cdef Node* node = &self.graph.nodes[self.values[value].node]
@@ -316,6 +326,8 @@ cdef class Regions(Values):
         cdef list found = [
             ((<Operation> operations[self.inners[x.first_inner + j].op]).name,
              self.inners[x.first_inner + j].node) for j in range(max(x.n_inners, 0))]
+        for v in self.products.get(value, ()):
+            found.append(((<Operation> operations[self.graph.nodes[<int32_t> v].op]).name, v))
         if not found or self.sums(value):
             found.append(self.describe(k))
         return found
@@ -333,6 +345,12 @@ cdef class Regions(Values):
             u = &self.values[self.inputs[x.first_input + j]]
             found[self.inputs[x.first_input + j]] = min(u.nbytes, u.reach)
         return list(found.values())
+
+    def reads(self, int k):
+        """The graph node of each operand of region `k`."""
+        cdef Value* x = &self.values[self.computed[k]]
+        cdef int32_t j
+        return [self.values[self.inputs[x.first_input + j]].node for j in range(x.n_inputs)]
 
     def describe(self, int k):
         """(operation name, graph node) of region `k`."""

@@ -124,8 +124,7 @@ class Structural(Operation):
         Positions of inputs over which the kernel can write its result, where they die: buffers of
         the result's layout, in which no other operand lies.
     add_to : callable (y, total) -> Variable, or None
-        total + y without making y first: what gradients add up where y is mostly zeros, or a
-        product. It may return None: then y is added.
+        total + y without making y first: what gradients add up where y is mostly zeros.
     doc : str
         One line: the formula and its conventions.
     """
@@ -172,6 +171,16 @@ class Linear(Structural):
 
     def __init__(self, name, transpose, *, again, **fields):
         super().__init__(name, transpose, jvp=again, **fields)
+
+
+class Form(Structural):
+    """What several nodes of a graph are in a program: one call of a kernel; see `core.forms`.
+
+    No graph has such a node, so there are no rules. `cost` is asked of the product.
+    """
+
+    def __init__(self, name, **fields):
+        super().__init__(name, None, **fields)
 
 
 def elements_moved(y):
