@@ -127,6 +127,63 @@ def test_a_scale_that_is_an_argument_may_be_any_number(s):
             np.testing.assert_allclose(ad.compile(f)(a, b, s), f(a, b, s), rtol=1e-13)
 
 
+# ---- outer products ---------------------------------------------------------------------------
+
+OUTER = [((4, 1), (1, 3)), ((1, 1), (1, 3)), ((4, 1), (1, 1)), ((2, 4, 1), (2, 1, 3)),
+         ((2, 1, 4, 1), (5, 1, 3)), ((4, 1), (0, 1, 3))]
+
+
+@pytest.mark.parametrize(("p", "q"), OUTER)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_an_outer_product_that_a_pass_reads_is_part_of_it(p, q, dtype):
+    arrays = [(3 * RNG.standard_normal(shape)).astype(dtype) for shape in (p, q)]
+    xs, y = traced(lambda a, b: a @ b, arrays)
+    assert regions(ad.Program(xs, [y])) == ["matmul"]      # BLAS writes it once as well
+    y = np.maximum(y, dtype(0.5))
+    expected = np.maximum(np.multiply(*arrays), dtype(0.5))
+    program = ad.Program(xs, [y])
+    assert regions(program) == ["maximum"]
+    assert program.plan.evaluations == {"matmul": 1, "maximum": 1}
+    for fuse in (True, False):
+        found = ad.Program(xs, [y], fuse=fuse)(*arrays)[0]
+        np.testing.assert_array_equal(found, expected, strict=True)
+
+
+def test_a_gradient_of_one_example_is_one_pass():
+    """The outer product, the weight decay, and nothing between them."""
+    def cost(W, x, y):
+        return ((x @ W - y) ** 2).sum() + 0.1 * (W**2).sum()
+
+    W, x, y = RNG.standard_normal((40, 30)), RNG.standard_normal((1, 40)), np.ones((1, 30))
+    plan = ad.plan(ad.grad(cost), W, x, y)
+    assert plan.operation(len(plan.problem) - 1) == "add"
+    assert plan.peak_bytes < W.nbytes + 1000
+    np.testing.assert_allclose(
+        ad.grad(cost)(W, x, y), 2 * x.T @ (x @ W - y) + 0.2 * W, rtol=1e-12)
+
+
+def vectors(W, h):
+    for _ in range(6):
+        h = np.tanh(W @ h)
+    return (h * h).sum()
+
+
+def test_outer_products_are_added_in_one_pass():
+    """The gradient of a matrix that six vectors meet is written once."""
+    W, h = RNG.standard_normal((40, 40)) / 6, RNG.standard_normal(40)
+    plan = ad.plan(ad.grad(vectors), W, h)
+    large = [r for r in range(len(plan.problem)) if plan.problem.nbytes[r] == W.nbytes]
+    assert [plan.operation(r) for r in large] == ["add"]
+    assert [name for name, _ in plan.regions.operations(large[0])].count("multiply") == 6
+    batched = ad.grad(lambda W, h: vectors(W, h[:, None]))(W, h)
+    np.testing.assert_allclose(ad.grad(vectors)(W, h), batched, rtol=1e-12, atol=1e-13)
+    expected = ad.grad(vectors)(W, h)
+    for policy in ("recompute", "checkpoint"):
+        assert ad.grad(vectors, policy=policy)(W, h).tobytes() == expected.tobytes()
+
+
+# ---- where forms meet the rest ----------------------------------------------------------------
+
 def test_a_product_that_is_asked_for_is_computed_once():
     xs, y = traced(lambda a, b: a @ b, (A, B))
     program = ad.Program(xs, [y, y * 0.3])

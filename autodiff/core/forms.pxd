@@ -12,7 +12,7 @@ cdef class Forms:
     cdef int32_t last
     cdef Node* own                # copies of the nodes, where some differ; else NULL
     cdef int32_t* sources         # by edge: the node read; those of `own` nodes at the end
-    cdef int32_t n_edges
+    cdef int32_t n_edges, n_outer
     cdef int32_t* readers         # by node: how many edges of computed nodes read it
     cdef int32_t* product         # by node: the product it computes, or -1
     cdef int32_t* scale           # and by what scalar that is multiplied or divided, or -1
@@ -26,6 +26,7 @@ cdef class Forms:
 
     cdef int choose(self, list outputs) except -1
     cdef int count_readers(self, list outputs) except -1
+    cdef bint is_outer(self, int32_t v) except -1
     cdef bint absorbs(self, int32_t v, int32_t u) except -1
     cdef bint is_scale(self, int32_t c, int32_t v) except -1
     cdef int scale_result(self, int32_t v) except -1

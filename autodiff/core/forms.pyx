@@ -5,11 +5,13 @@
     C + A @ B                    matmul_add            C is a product: it is added where C stands
     C + s * (A @ B)              matmul_scaled_add
     C + (A @ B) / s              matmul_divided_add
+    a @ b, inner extent 1        multiply              where a pass reads it: part of that
 
 Only where nothing else reads what no longer has bytes, and a scaled operand only where the operand
 has bytes anyway: elsewhere a pass over memory scales for nothing. A sum with anything but a product
 is a pass over the result, in place, together with what is elementwise around it, and touches as
-little memory.
+little memory. So is a sum of outer products, however many: BLAS's ger would read and write the
+matrix for each.
 
 These forms round otherwise than the operations they stand for. So they are chosen from what a
 program computes, from shapes and readers, before any policy is known and whether or not it fuses.
@@ -32,6 +34,7 @@ from .variable cimport Variable
 cdef enum:
     FLOAT = 11                    # NumPy's type numbers
     DOUBLE = 12
+    OUTER = -2                    # in the place of a product: elementwise
 
 cdef int matmul = -1, multiply = -1, divide = -1, add = -1, argument = -1
 cdef int forms[3][2]              # plain, scaled, divided; with an addend
@@ -99,7 +102,7 @@ cdef class Forms:
         memcpy(self.sources, graph.sources, self.n_edges * sizeof(int32_t))
         if matmul < 0:
             know_operations()
-        for v in range(graph.settled, n):
+        for v in range(n):
             if self.needed[v] and graph.nodes[v].op == matmul:
                 any_product = True
                 break
@@ -116,7 +119,8 @@ cdef class Forms:
             if not self.needed[v] or not FLOAT <= graph.nodes[v].dtype <= DOUBLE:
                 continue
             if graph.nodes[v].op == matmul:
-                self.product[v] = v
+                self.product[v] = OUTER if self.is_outer(v) else v
+                self.n_outer += self.product[v] == OUTER
             elif is_scaling(graph, v) and not is_marked(graph, v):
                 self.scale_result(v)
             elif graph.nodes[v].op == add and not is_marked(graph, v):
@@ -140,6 +144,25 @@ cdef class Forms:
         for x in outputs:
             self.readers[(<Variable> x).index] += 2
         return 0
+
+    cdef bint is_outer(self, int32_t v) except -1:
+        """Whether a product of matrices has one term in each element, and passes read it alone."""
+        cdef Graph graph = self.graph
+        cdef Node* node = &graph.nodes[v]
+        cdef tuple a = <tuple> graph.nodes[self.sources[node.first_edge]].shape
+        cdef tuple b = <tuple> graph.nodes[self.sources[node.first_edge + 1]].shape
+        cdef int32_t edge = node.consumer, n_met = 0, u
+        if len(a) < 2 or len(b) < 2 or a[len(a) - 1] != 1:
+            return False
+        while edge >= 0:
+            u = graph.edges[edge].consumer
+            edge = graph.edges[edge].next
+            if u <= self.last and self.needed[u]:
+                if (graph.nodes[u].shape != node.shape
+                        or not isinstance(<Operation> operations[graph.nodes[u].op], Elementwise)):
+                    return False
+                n_met += 1
+        return n_met == self.readers[v]           # the caller reads it, or whoever marked it
 
     cdef bint absorbs(self, int32_t v, int32_t u) except -1:
         """Whether `v` may be computed along with the product `u`, which only it reads.
@@ -229,6 +252,8 @@ cdef class Forms:
         Nor is it asked whether it is an input here: what a pullback is given depends on the policy.
         """
         cdef Node* node = &self.graph.nodes[v]
+        if self.product[v] == OUTER:
+            return False
         while node.n_inputs and (
                 node.op == argument or (<Operation> operations[node.op]).views):
             node = &self.graph.nodes[self.sources[node.first_edge]]
@@ -249,7 +274,7 @@ cdef class Forms:
                 if v > self.last or not self.needed[v] and self.within[v] == v:
                     continue                      # not of this program
                 n_met += 1
-                if graph.nodes[v].op == matmul:
+                if graph.nodes[v].op == matmul and self.product[v] != OUTER:
                     while self.within[v] != v:
                         v = self.within[v]
                     if v < graph.settled or self.scale[v] >= 0 or v in found:
@@ -282,7 +307,7 @@ cdef class Forms:
         cdef int32_t* more
         for v in range(graph.settled, n):
             chosen += self.needed[v] and (self.scale[v] >= 0 or self.addend[v] >= 0)
-        if chosen + len(self.aliases) == 0:
+        if chosen + len(self.aliases) + self.n_outer == 0:
             return 0
         more = <int32_t*> PyMem_Realloc(
             self.sources, (self.n_edges + 4 * (chosen + len(self.aliases))) * sizeof(int32_t))
@@ -305,6 +330,8 @@ cdef class Forms:
                         self.sources[self.n_edges] = u
                         self.n_edges += 1
                 self.own[v].n_inputs = self.n_edges - self.own[v].first_edge
+            elif self.product[v] == OUTER:
+                self.own[v].op = multiply
         for v, x in self.aliases.items():
             self.own[v].op, self.own[v].n_inputs = argument, 1
             self.own[v].first_edge = self.n_edges

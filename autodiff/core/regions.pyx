@@ -324,10 +324,10 @@ cdef class Regions(Values):
         cdef int32_t value = self.computed[k], j
         cdef Value* x = &self.values[value]
         cdef list found = [
-            ((<Operation> operations[self.inners[x.first_inner + j].op]).name,
-             self.inners[x.first_inner + j].node) for j in range(max(x.n_inners, 0))]
-        for v in self.products.get(value, ()):
-            found.append(((<Operation> operations[self.graph.nodes[<int32_t> v].op]).name, v))
+            self.inners[x.first_inner + j].node for j in range(max(x.n_inners, 0))]
+        found += self.products.get(value, ())
+        found = [((<Operation> operations[self.graph.nodes[<int32_t> v].op]).name, v)
+                 for v in found]
         if not found or self.sums(value):
             found.append(self.describe(k))
         return found

@@ -47,7 +47,7 @@ def disassemble(plan):
         name, what = plan.operation(region), operation_text(x, names)
         if name == "copy" and x.op.name != "copy":
             what = f"copy({names[x]})"
-        elif name not in (x.op.name, "copy"):     # a form of product: several nodes in one call
+        elif name.startswith("matmul_"):          # several nodes in one call
             what = f"{name}({', '.join(names[graph[u]] for u in plan.regions.reads(region))})"
         cells.append((names[x], type_text(x), what, x.line or ""))
     widths = [max((len(row[column]) for row in cells), default=0) for column in range(3)]
