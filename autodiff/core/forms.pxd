@@ -19,12 +19,13 @@ cdef class Forms:
     cdef int32_t* scaling         # and the node that says so
     cdef int32_t* addend          # and to what it is added, or -1
     cdef int32_t* within          # by node: the node that computes it along, itself elsewhere
+    cdef int32_t* fixed           # by node: whether constants alone determine it
     cdef dict aliases             # scaled operand -> the operand
 
     cdef inline Node* at(self, int32_t v) noexcept:
         return &self.own[v] if self.own != NULL else &self.graph.nodes[v]
 
-    cdef int choose(self, list outputs) except -1
+    cdef int choose(self, list outputs, tuple folded) except -1
     cdef int count_readers(self, list outputs) except -1
     cdef bint is_outer(self, int32_t v) except -1
     cdef bint absorbs(self, int32_t v, int32_t u) except -1

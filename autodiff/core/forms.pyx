@@ -16,7 +16,8 @@ matrix for each.
 These forms round otherwise than the operations they stand for. So they are chosen from what a
 program computes, from shapes and readers, before any policy is known and whether or not it fuses.
 Where a trace is split into programs at places that depend on the policy, its nodes below
-`graph.settled` stay as they are written.
+`graph.settled` stay as they are written. What constants alone determine may be computed apart, and
+takes part in no form with the rest.
 """
 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
@@ -29,6 +30,7 @@ from .nodes cimport Node
 from .operations cimport Operation, operations
 from .operations import operation
 from .simplify cimport ONE, is_marked, which_number
+from .traits cimport is_view
 from .variable cimport Variable
 
 cdef enum:
@@ -36,15 +38,16 @@ cdef enum:
     DOUBLE = 12
     OUTER = -2                    # in the place of a product: elementwise
 
-cdef int matmul = -1, multiply = -1, divide = -1, add = -1, argument = -1
+cdef int matmul = -1, multiply = -1, divide = -1, add = -1, argument = -1, constant = -1
 cdef int forms[3][2]              # plain, scaled, divided; with an addend
 
 
 cdef int know_operations() except -1:
     """Look the operations up, once they are there."""
-    global matmul, multiply, divide, add, argument
+    global matmul, multiply, divide, add, argument, constant
     multiply, add = operation("multiply").index, operation("add").index
     divide, argument = operation("divide").index, operation("argument").index
+    constant = operation("constant").index
     forms[0][0] = operation("matmul").index
     forms[0][1] = operation("matmul_add").index
     forms[1][0] = operation("matmul_scaled").index
@@ -91,9 +94,10 @@ cdef class Forms:
         PyMem_Free(self.scaling)
         PyMem_Free(self.addend)
         PyMem_Free(self.within)
+        PyMem_Free(self.fixed)
 
-    cdef int choose(self, list outputs) except -1:
-        """Find the products and give each its form."""
+    cdef int choose(self, list outputs, tuple folded) except -1:
+        """Find the products and give each its form; `folded` are constants here."""
         cdef Graph graph = self.graph
         cdef int32_t v, n = self.last + 1
         cdef bint any_product = False
@@ -111,6 +115,9 @@ cdef class Forms:
         self.product, self.addend = numbers(n, -1), numbers(n, -1)
         self.scale, self.scaling = numbers(n, -1), numbers(n, -1)
         self.within, self.readers = numbers(n, 0), numbers(n, 0)
+        self.fixed = numbers(n, 0)
+        for x in folded:
+            self.fixed[(<Variable> x).index] = True
         self.aliases = {}
         for v in range(n):
             self.within[v] = v
@@ -131,14 +138,20 @@ cdef class Forms:
         return self.write()
 
     cdef int count_readers(self, list outputs) except -1:
-        """How many read each node; the caller reads outputs, and whoever marks a node."""
+        """How many read each node; the caller reads outputs, and whoever marks a node.
+
+        And which are fixed.
+        """
         cdef Graph graph = self.graph
-        cdef int32_t v, j
+        cdef int32_t v, u, j
         cdef bint marks = len(graph.saved) > 0 or len(graph.calls) > 0
         for v in range(self.last + 1):
             if self.needed[v]:
+                self.fixed[v] = graph.nodes[v].n_inputs > 0 or graph.nodes[v].op == constant
                 for j in range(graph.nodes[v].n_inputs):
-                    self.readers[self.sources[graph.nodes[v].first_edge + j]] += 1
+                    u = self.sources[graph.nodes[v].first_edge + j]
+                    self.readers[u] += 1
+                    self.fixed[v] &= self.fixed[u]
                 if marks and is_marked(graph, v):
                     self.readers[v] += 2
         for x in outputs:
@@ -152,7 +165,7 @@ cdef class Forms:
         cdef tuple a = <tuple> graph.nodes[self.sources[node.first_edge]].shape
         cdef tuple b = <tuple> graph.nodes[self.sources[node.first_edge + 1]].shape
         cdef int32_t edge = node.consumer, n_met = 0, u
-        if len(a) < 2 or len(b) < 2 or a[len(a) - 1] != 1:
+        if len(a) < 2 or len(b) < 2 or a[len(a) - 1] != 1 or self.fixed[v]:
             return False
         while edge >= 0:
             u = graph.edges[edge].consumer
@@ -214,7 +227,7 @@ cdef class Forms:
         cdef int32_t edge = self.graph.nodes[v].first_edge
         cdef int32_t u = max(self.sources[edge], self.sources[edge + 1])
         cdef int32_t total = min(self.sources[edge], self.sources[edge + 1])
-        if (self.product[total] < 0 or self.readers[total] != 1
+        if (self.product[total] < 0 or self.readers[total] != 1 or self.fixed[total]
                 or self.graph.nodes[total].shape != self.graph.nodes[v].shape):
             return 0
         if self.product[u] >= 0 and self.absorbs(v, u):
@@ -229,7 +242,7 @@ cdef class Forms:
         cdef Graph graph = self.graph
         cdef int32_t edge = graph.nodes[u].first_edge, j, x, c, v
         cdef list found
-        if is_marked(graph, u):
+        if self.fixed[u] or is_marked(graph, u):
             return 0
         for j in range(scaled_positions(graph, u)):
             x, c = self.sources[edge + j], self.sources[edge + 1 - j]
@@ -251,13 +264,11 @@ cdef class Forms:
 
         Nor is it asked whether it is an input here: what a pullback is given depends on the policy.
         """
-        cdef Node* node = &self.graph.nodes[v]
         if self.product[v] == OUTER:
             return False
-        while node.n_inputs and (
-                node.op == argument or (<Operation> operations[node.op]).views):
-            node = &self.graph.nodes[self.sources[node.first_edge]]
-        return not isinstance(<Operation> operations[node.op], Elementwise)
+        while is_view(&self.graph.nodes[v]):
+            v = self.sources[self.graph.nodes[v].first_edge]
+        return not isinstance(<Operation> operations[self.graph.nodes[v].op], Elementwise)
 
     cdef list products_of(self, int32_t u):
         """The products that read `u`, each once and without a scale; None if anything else does."""
@@ -280,8 +291,7 @@ cdef class Forms:
                     if v < graph.settled or self.scale[v] >= 0 or v in found:
                         return None
                     found.append(v)
-                elif (graph.nodes[v].op == argument
-                        or (<Operation> operations[graph.nodes[v].op]).views):
+                elif is_view(&graph.nodes[v]):
                     pending.append(v)
                 else:
                     return None

@@ -10,6 +10,7 @@ from .nodes cimport Node, resize
 from .operations cimport Operation, operations
 from .operations import operation
 from .simplify cimport which_number
+from .traits cimport is_view
 from .variable cimport Variable
 
 cdef enum:
@@ -234,12 +235,6 @@ def operations_of(Graph graph not None):
     return found
 
 
-cdef bint is_view(Graph graph, int32_t v) noexcept:
-    """Whether a node shows what its input has."""
-    return graph.nodes[v].n_inputs > 0 and (
-        (<Operation> operations[graph.nodes[v].op]).views or graph.nodes[v].op == _argument.index)
-
-
 def boundary(list outputs, int32_t first, set dropped=None):
     """The nodes before `first` that are read by ancestors of `outputs` from `first` on.
 
@@ -269,7 +264,7 @@ def boundary(list outputs, int32_t first, set dropped=None):
         PyMem_Free(marks)
     if dropped is None:
         dropped = set()
-    pending = [v for v in found if v in dropped or is_view(graph, v)]
+    pending = [v for v in found if v in dropped or is_view(&graph.nodes[v])]
     seen = set(found)
     while pending:
         v = pending.pop()
@@ -280,7 +275,7 @@ def boundary(list outputs, int32_t first, set dropped=None):
             if source not in seen:
                 seen.add(source)
                 found[source] = None
-                if source in dropped or is_view(graph, source):
+                if source in dropped or is_view(&graph.nodes[source]):
                     pending.append(source)
     constant = "constant"
     return [graph.handle(v) for v in sorted(found)

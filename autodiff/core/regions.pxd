@@ -25,11 +25,12 @@ cdef class Regions(Values):
     cdef readonly list constants  # graph node of each constant
 
     cdef int build(self, Lowering* of, list outputs, list inputs, tuple strides, bint fused,
-                   int8_t* needed, int32_t* same, int32_t last) except -1
+                   tuple folded, int8_t* needed, int32_t* same, int32_t last) except -1
     cdef int8_t* places(self, const Lowering* of, list outputs, const int8_t* needed,
                         const int32_t* same, int32_t last) except NULL
     cdef int trace_back(self, list outputs, list inputs, int8_t* needed, int32_t last) except -1
     cdef int32_t add_argument(self, Variable x, object strides) except -1
+    cdef int32_t add_constant(self, int32_t v) except -1
     cdef int32_t lower(self, const Lowering* of, int32_t v) except -1
     cdef int32_t lower_kernel(self, const Lowering* of, int32_t v) except -1
     cdef int32_t lower_pass(self, const Lowering* of, int32_t v) except -1

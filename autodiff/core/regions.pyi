@@ -17,6 +17,7 @@ class Regions(Values):
         inputs: list[Variable],
         strides: tuple[Sequence[int] | None, ...] | None = None,
         fused: bool = True,
+        folded: tuple[Variable, ...] = (),
     ) -> None: ...
     @property
     def graph(self) -> Graph: ...

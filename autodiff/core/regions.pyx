@@ -41,7 +41,8 @@ cdef class Regions(Values):
     """The regions that compute `outputs` from `inputs`; inputs may be any nodes of the graph.
 
     `strides` gives for each input the byte strides of the array it will get, or None for a
-    C-contiguous one. With `fused` False every operation is a region.
+    C-contiguous one. With `fused` False every operation is a region. `folded` are Variables whose
+    values are captured.
     """
 
     def __cinit__(self):
@@ -56,7 +57,8 @@ cdef class Regions(Values):
         PyMem_Free(self.inners)
         PyMem_Free(self.computed)
 
-    def __init__(self, Graph graph, list outputs, list inputs, tuple strides=None, fused=True):
+    def __init__(self, Graph graph, list outputs, list inputs, tuple strides=None, fused=True,
+                 tuple folded=()):
         cdef int32_t last = max([(<Variable> y).index for y in outputs + inputs])
         cdef Lowering of
         cdef int8_t* needed = <int8_t*> PyMem_Calloc(last + 1, 1)
@@ -73,7 +75,7 @@ cdef class Regions(Values):
             if (needed == NULL or same == NULL or of.value == NULL or of.region == NULL
                     or of.register == NULL):
                 raise MemoryError("no memory for the regions of a program")
-            self.build(&of, outputs, inputs, strides, fused, needed, same, last)
+            self.build(&of, outputs, inputs, strides, fused, folded, needed, same, last)
         finally:
             PyMem_Free(needed)
             PyMem_Free(same)
@@ -87,17 +89,17 @@ cdef class Regions(Values):
         return self.n_regions
 
     cdef int build(self, Lowering* of, list outputs, list inputs, tuple strides, bint fused,
-                   int8_t* needed, int32_t* same, int32_t last) except -1:
+                   tuple folded, int8_t* needed, int32_t* same, int32_t last) except -1:
         """Find what is needed and where it is computed, then give each node its value."""
         cdef Variable x
         cdef int32_t v
         cdef Forms forms = Forms.__new__(Forms)
         know_traits()
-        self.trace_back(outputs, inputs, needed, last)
+        self.trace_back(outputs, inputs + list(folded), needed, last)
         for v in range(last + 1):
             same[v] = v
         forms.graph, forms.needed, forms.last = self.graph, needed, last
-        forms.choose(outputs)
+        forms.choose(outputs, folded)
         self.forms = forms
         of.nodes, of.sources = forms.at(0), forms.sources
         if fused:
@@ -106,6 +108,8 @@ cdef class Regions(Values):
             if of.value[x.index]:
                 raise GraphError(f"{x!r} is given twice as an input of a program")
             of.value[x.index] = 1 + self.add_argument(x, None if strides is None else strides[j])
+        for x in folded:
+            of.value[x.index] = 1 + self.add_constant(x.index)
         of.place = (self.places(of, outputs, needed, same, last) if fused
                     else <int8_t*> PyMem_Calloc(last + 1, 1))
         if of.place == NULL:
@@ -168,19 +172,24 @@ cdef class Regions(Values):
         self.arguments.append(x.index)
         return value if strides is None else self.pack(value)
 
+    cdef int32_t add_constant(self, int32_t v) except -1:
+        """The value of a node that is captured."""
+        cdef Node* node = &self.graph.nodes[v]
+        cdef int32_t value = self.add_value(
+            v, node.op, CONSTANT, node.dtype,
+            self.dense_layout(<tuple> node.shape, itemsizes[node.dtype]))
+        self.values[value].slot = <int32_t> len(self.constants)
+        self.constants.append(v)
+        return value
+
     cdef int32_t lower(self, const Lowering* of, int32_t v) except -1:
         """The value of a node whose inputs have theirs."""
         cdef const Node* node = &of.nodes[v]
         cdef int role = traits[node.op].role
-        cdef int32_t value
         if role == MAPS or (role == SUMS and is_sum(self.graph, &self.graph.nodes[v])):
             return self.lower_pass(of, v)
         if role == LITERAL:
-            value = self.add_value(v, node.op, CONSTANT, node.dtype, self.dense_layout(
-                <tuple> node.shape, itemsizes[node.dtype]))
-            self.values[value].slot = <int32_t> len(self.constants)
-            self.constants.append(v)
-            return value
+            return self.add_constant(v)
         if role == LEAF or (role == ALIAS and node.n_inputs == 0):
             raise GraphError(
                 f"the outputs depend on {self.graph.handle(v)!r}, which is not among the inputs "
