@@ -74,13 +74,12 @@ def foldable(Graph graph not None, list inputs, list outputs):
             node = &graph.nodes[v]
             if marks[v] & (NEEDED | CUT) != NEEDED:
                 continue
-            if node.op == _constant.index:
-                marks[v] |= FIXED
-            elif node.n_inputs and is_pure(graph, v):
-                marks[v] |= FIXED
-                for j in range(node.n_inputs):
-                    if not marks[graph.sources[node.first_edge + j]] & FIXED:
-                        marks[v] &= ~FIXED
+            for j in range(node.n_inputs):
+                if not marks[graph.sources[node.first_edge + j]] & FIXED:
+                    break
+            else:
+                if node.op == _constant.index or node.n_inputs and is_pure(graph, v):
+                    marks[v] |= FIXED
         for x in outputs:
             found.add(held(graph, marks, (<Variable> x).index))
         for v in range(last + 1):
