@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import autodiff as ad
-from autodiff.core.operations import all_operations
 from autodiff.core.making import argument
+from autodiff.core.operations import all_operations
 from autodiff.ops.table import Form
 from autodiff.tracing import find_program
 
