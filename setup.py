@@ -27,7 +27,9 @@ DIRECTIVES = {
 # -ffp-contract=off: a fused multiply-add would give other bits in other loops.
 # -g0: Python's own flags ask for debug symbols, which are most of the size of a module.
 FLAGS = ["-ffp-contract=off", "-fno-math-errno", "-Wno-unused-function"]
-FLAGS += ["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-O3", "-g0"]
+FLAGS += ["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-O2", "-g0"]
+# The block loops are what more optimisation is for; elsewhere it is a twentieth more code.
+LOOPS = [] if DEBUG else ["-O3"]
 STRIPS = sys.platform == "linux" and not DEBUG and os.environ.get("AUTODIFF_SYMBOLS") != "1"
 LINK = ["-Wl,-s", "-Wl,-z,noseparate-code"] if STRIPS else []
 # Tables for unwinding serve debuggers and profilers: a tenth of the size.
@@ -44,7 +46,7 @@ def extensions():
                 ("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"),
                 ("AUTODIFF_DEBUG", str(int(DEBUG))),
             ],
-            extra_compile_args=FLAGS,
+            extra_compile_args=FLAGS + (LOOPS if path.stem == "kernels" else []),
             extra_link_args=LINK,
             depends=[str(header) for header in Path("autodiff/core").glob("*.h")],
         )

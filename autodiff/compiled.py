@@ -243,7 +243,7 @@ def plan(
 ) -> Plan:
     """Trace f on arguments like these and return the plan of its program.
 
-    Nothing is run, except to measure costs.
+    Nothing is run, except to measure costs, and what captured arrays alone determine.
 
     Parameters
     ----------

@@ -39,6 +39,7 @@ class Kept:
 
     def look(self, x, alive):
         """Compute x and keep it, with those of `alive` for which there is room."""
+        self._graph.settled = len(self._graph)    # what is kept depends on the policy
         required = [x, *(y for y in alive if y is not x and y.op.effect == "callback")]
         more = [y for y in alive if y is not x and y.op.effect != "callback"]
         attempts = [(more, False, False), (more, True, False), ([], True, False), ([], True, True)]

@@ -7,12 +7,20 @@ from dataclasses import replace
 import numpy as np
 
 from autodiff.core.abstract import holding, problem_arrays
+from autodiff.core.folding import foldable
 from autodiff.core.graph import Graph
 from autodiff.core.program import Executable
 from autodiff.core.record import Record
 from autodiff.core.regions import Regions
 from autodiff.core.variable import Variable
-from autodiff.errors import ArgumentError, BudgetError, GraphError, PolicyError, brief
+from autodiff.errors import (
+    ArgumentError,
+    AutodiffError,
+    BudgetError,
+    GraphError,
+    PolicyError,
+    brief,
+)
 from autodiff.explain.code import disassemble
 from autodiff.measured import MeasuredCosts
 from autodiff.planning import (
@@ -39,9 +47,9 @@ LARGEST = 2000    # regions up to which it is looked for
 
 
 def build(graph, inputs, outputs, policy, strides=None, measured=None, record=None,
-          fuse=True):
+          fuse=True, folded=()):
     """Carry outputs through the stages: regions, plan, addresses. Returns (executable, plan)."""
-    regions = Regions(graph, outputs, inputs, strides, fuse)
+    regions = Regions(graph, outputs, inputs, strides, fuse, tuple(graph[v] for v in folded))
     arrays = problem_arrays(regions)
     if measured is not None:
         arrays["cost"] = measured.costs(regions, arrays["cost"])
@@ -232,8 +240,9 @@ class Program:
         takes on these arrays, one for each input, as `with_measured_costs` finds it.
     fuse : bool
         Whether elementwise neighbours are computed in one pass over memory, so that what lies
-        between them has no bytes; with False every operation stores its result, as in chapter 6.5.
-        The numbers are the same bits, which of two NaNs a sum is apart.
+        between them has no bytes; with False every operation stores its result, as in chapter
+        6.5, but a product that is scaled, or added to another. The numbers are the same bits, which
+        of two NaNs a sum is apart.
 
     Attributes
     ----------
@@ -263,6 +272,8 @@ class Program:
     [array([0., 0., 0.]), array(0.)]
     """
 
+    folds = True                                  # captured arrays stay what they are
+
     def __init__(self, inputs, outputs, policy=None, costs="static", fuse=True):
         self.policy, self.fuse = as_policy(policy), bool(fuse)
         self.outputs = as_variables(outputs, "outputs")
@@ -278,9 +289,10 @@ class Program:
         check_names(self.graph, self.policy)
         self._measured = None
         self._record = Record()  # of what each thread's last run measured
+        self._folded = self._fold() if self.fuse and self.folds else {}
         self._executable, self.plan = build(
             self.graph, self.inputs, self.outputs, self.policy, record=self._record,
-            fuse=self.fuse)
+            fuse=self.fuse, folded=self._folded)
         self._strided = {}  # argument strides -> (Executable with packed arguments, Plan)
         self._lock = threading.Lock()
         if not isinstance(costs, str):
@@ -331,8 +343,21 @@ class Program:
 
     def constants(self):
         """The captured arrays of the graph, in the order in which `run` takes them."""
-        payloads = self.graph.payloads
-        return [payloads[node] for node in self._executable.regions.constants]
+        known = {**self.graph.payloads, **self._folded}
+        return [known[node] for node in self._executable.regions.constants]
+
+    def _fold(self):
+        """The values of what captured arrays alone determine: {node: array}."""
+        nodes = foldable(self.graph, self.inputs, self.outputs)
+        if not nodes:
+            return {}
+        try:
+            program = AnyConstants([], [self.graph[v] for v in nodes], Store())
+            if isinstance(self.policy, Budget) and program.peak_bytes > self.policy.nbytes:
+                return {}
+            return dict(zip(nodes, program(), strict=True))
+        except AutodiffError:
+            return {}                             # each run will say what is wrong
 
     def run(self, arrays, constants, out=None, name_of="array {}".format):
         """Run on arrays, with these captured arrays in place of the graph's own.
@@ -426,7 +451,7 @@ class Program:
         self._strided, self._record = {}, Record()
         self._executable, self.plan = build(
             self.graph, self.inputs, self.outputs, self.policy, measured=self._measured,
-            record=self._record, fuse=self.fuse)
+            record=self._record, fuse=self.fuse, folded=self._folded)
 
     def with_schedule(self, schedule):
         """Make a program of the same inputs and outputs that runs a schedule of `plan.problem`.
@@ -469,8 +494,14 @@ class Program:
             if found is None:
                 found = build(
                     self.graph, self.inputs, self.outputs, self.policy, strides, self._measured,
-                    self._record, self.fuse)
+                    self._record, self.fuse, self._folded)
                 while len(self._strided) >= 16:
                     self._strided.pop(next(iter(self._strided)))
                 self._strided[strides] = found
             return found
+
+
+class AnyConstants(Program):
+    """A program that is found again for other captured arrays, or runs once: nothing is folded."""
+
+    folds = False

@@ -120,6 +120,7 @@ def run_forward(
     The backward pass consists of the nodes from `first` on, and leads from the seeds to `grads`.
     """
     check_names(trace.graph, trace.policy)
+    trace.graph.settled = first           # where the passes part depends on the policy
     if isinstance(trace.policy, Budget) and grads:
         passes = _within_budget(trace, outputs, seeds, grads, first)
     else:

@@ -9,14 +9,14 @@ import autodiff as ad
 from autodiff.core.gradients import tangents
 from autodiff.core.operations import all_operations
 from autodiff.errors import AutodiffError, UndefinedDerivativeError
-from autodiff.ops.table import Elementwise
+from autodiff.ops.table import Elementwise, Form
 from autodiff.ops.user import UserOperation
 from autodiff.planning import Checkpoint, Recompute, Store
 from samples import collect, quiet
 
 LEAVES = {"variable", "argument", "constant"}
 ROWS = [op for op in all_operations()
-        if op.name not in LEAVES and not isinstance(op, UserOperation)]
+        if op.name not in LEAVES and not isinstance(op, (Form, UserOperation))]
 SAMPLES, ERRORS = collect("SAMPLES"), collect("ERRORS")
 POLICIES = (Store(), Recompute(), Checkpoint(), Checkpoint(every=1))
 

@@ -1,4 +1,5 @@
-"""Products with an addend and a scale, cut into tiles: against the definition, on any threads."""
+"""Products with an addend, a scale or a divisor, cut into tiles: against the definition, on any
+number of threads."""
 
 import itertools
 
@@ -49,6 +50,7 @@ def transposed(x):
 def expected(name, a, b, c, s):
     y = np.matmul(a, b)
     y = np.multiply(y, s, dtype=y.dtype) if "scaled" in name else y
+    y = np.divide(y, s, dtype=y.dtype) if "divided" in name else y
     return np.add(y, c, dtype=y.dtype) if "add" in name else y
 
 
@@ -59,7 +61,7 @@ def compute(name, a, b, c, s, stands):
     if "add" in name:
         y[...] = c if stands else y
         inputs.append(y if stands else c)
-    if "scaled" in name:
+    if "scaled" in name or "divided" in name:
         inputs.append(s)
     run_kernel(name, inputs, y)
     return y
@@ -67,6 +69,7 @@ def compute(name, a, b, c, s, stands):
 
 FORMS = [("matmul", False), ("matmul_add", False), ("matmul_add", True), ("matmul_scaled", False),
          ("matmul_scaled_add", False), ("matmul_scaled_add", True)]
+DIVIDED = [("matmul_divided", False), ("matmul_divided_add", False), ("matmul_divided_add", True)]
 
 
 @pytest.mark.parametrize(("name", "stands"), FORMS)
@@ -81,6 +84,17 @@ def test_every_form_is_its_definition(name, stands, dtype):
             np.testing.assert_array_equal(c, before)
 
 
+@pytest.mark.parametrize(("name", "stands"), DIVIDED)
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_every_quotient_is_its_definition(name, stands, dtype):
+    for shapes in SHAPES:
+        a, b, c, _ = operands(shapes, dtype)
+        s = np.array(-0.5, dtype)                 # so that quotients of whole numbers are exact
+        for x, z in itertools.product((a, transposed(a)), (b, transposed(b))):
+            np.testing.assert_array_equal(
+                compute(name, x, z, c, s, stands), expected(name, a, b, c, s), strict=True)
+
+
 @pytest.mark.parametrize(("name", "stands"), FORMS)
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_cut_products_are_whole(name, stands, dtype):
@@ -91,7 +105,7 @@ def test_cut_products_are_whole(name, stands, dtype):
             compute(name, a, transposed(b), c, s, stands), expected(name, a, b, c, s))
 
 
-@pytest.mark.parametrize(("name", "stands"), FORMS)
+@pytest.mark.parametrize(("name", "stands"), FORMS + DIVIDED)
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_bits_do_not_depend_on_the_number_of_threads(name, stands, dtype):
     rng = np.random.default_rng(1)
@@ -122,6 +136,24 @@ def test_a_scale_of_zero_keeps_what_is_not_finite(dtype, shapes):
         for stands in (False, True):
             np.testing.assert_array_equal(
                 compute("matmul_scaled_add", a, b, c, s, stands), whole + c)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("shapes", [((3, 4), (4, 5)), ((3, 0), (0, 5)), ((3, 4), (4,)),
+                                    ((4,), (4,)), ((2, 70, 3), (2, 3, 65))])
+def test_a_divisor_without_a_reciprocal_divides(dtype, shapes):
+    """0, infinity, NaN, and numbers so small or large that 1 / s is no normal number."""
+    a, b, c, _ = operands(shapes, dtype)
+    limits = np.finfo(dtype)
+    for number in (0.0, -0.0, np.inf, np.nan, limits.smallest_subnormal, limits.max):
+        s = np.array(number, dtype)
+        with np.errstate(all="ignore"):
+            whole = np.matmul(a, b) / s
+        np.testing.assert_array_equal(compute("matmul_divided", a, b, c, s, False), whole)
+        for stands in (False, True):
+            with np.errstate(all="ignore"):
+                np.testing.assert_array_equal(
+                    compute("matmul_divided_add", a, b, c, s, stands), whole + c)
 
 
 def test_an_addend_that_is_not_finite_stays():

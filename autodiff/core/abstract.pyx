@@ -46,7 +46,7 @@ def problem_arrays(Regions regions):
             workspace_[k] = sum_workspace(regions, value)
         else:
             op = <Operation> operations[x.op]
-            y = regions.graph.handle(x.node)
+            y = regions.graph.handle(regions.shaped_by(value))
             cost_[k] = quantise(op.cost(y))
             workspace_[k] = op.workspace(y)
             if op.effect == "callback":

@@ -29,7 +29,7 @@ cdef enum:
 
 
 cdef struct Part:                 # of the graph, that the program computes
-    const Node* nodes
+    const Node* nodes             # as it computes them
     const int8_t* needed          # by node: whether it is computed; inputs are not
     const int32_t* sources        # by edge: the node read, simplified
     int8_t* roles                 # by node: its Role, that of a sum only where a pass can end in it
@@ -50,10 +50,10 @@ cdef struct Inside:               # of the region that ends in a node
     int32_t read[MOST]            # the buffers it reads: the values yet to come among them
 
 
-cdef int8_t* fuse(Graph graph, const int32_t* sources, const int8_t* needed, int8_t* apart,
-                  int32_t last) except NULL:
+cdef int8_t* fuse(Graph graph, const Node* nodes, const int32_t* sources, const int8_t* needed,
+                  int8_t* apart, int32_t last) except NULL:
     """The Place of every node up to `last`; `needed` nodes are computed, `apart` ones have bytes.
-    `sources` are what the edges of the graph read after simplification.
+    `nodes` and `sources` are those of the graph with the forms of products, simplified.
 
     Inputs of the program are not needed, and apart. The result belongs to the caller
     (PyMem_Free).
@@ -62,7 +62,7 @@ cdef int8_t* fuse(Graph graph, const int32_t* sources, const int8_t* needed, int
     cdef Reader* readers = <Reader*> PyMem_Calloc(last + 1, sizeof(Reader))
     cdef Inside* inside = <Inside*> PyMem_Calloc(last + 1, sizeof(Inside))
     cdef Part part
-    part.nodes, part.needed, part.sources = graph.nodes, needed, sources
+    part.nodes, part.needed, part.sources = nodes, needed, sources
     part.roles = <int8_t*> PyMem_Calloc(last + 1, 1)
     part.sizes = <int64_t*> PyMem_Calloc(last + 1, sizeof(int64_t))
     part.calls = NULL
@@ -92,9 +92,9 @@ cdef int look(Graph graph, Part* part, int8_t* apart, int32_t last) except -1:
     cdef int32_t v
     cdef int64_t size = 1
     cdef void* shape = NULL       # that has this size
-    cdef Node* node
+    cdef const Node* node
     for v in range(last + 1):
-        node = &graph.nodes[v]
+        node = &part.nodes[v]
         if node.shape != shape:
             shape = node.shape
             size = 1

@@ -128,7 +128,7 @@ cdef class Sweep:
         return 0
 
     cdef Variable add(self, Variable total, Variable g):
-        """total + g: in the place of the total where one is a product, or a part among zeros.
+        """total + g: in the place of the total where one is a part among zeros.
 
         So n gradients of n rows cost n rows, not n arrays. What is outside the part is not touched,
         where adding zero would make -0 a +0.

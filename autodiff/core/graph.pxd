@@ -30,6 +30,7 @@ cdef class Graph(Nodes):
     cdef readonly dict saved      # node -> name given to it by `ad.save`
     cdef public dict bindings     # argument node -> array, while its trace is open
     cdef public int base_level    # level of the nodes made now
+    cdef public int32_t settled   # nodes before it are computed as written: see `forms`
     cdef int32_t sweep_code, sweep_lasti  # in a sweep: the line of the node differentiated
     cdef object __weakref__
 

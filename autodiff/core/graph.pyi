@@ -12,6 +12,7 @@ def current_graph() -> Graph: ...
 @final
 class Graph:
     base_level: int
+    settled: int
     bindings: dict[int, NDArray[Any]]
     @property
     def attrs(self) -> list[tuple[Any, ...]]: ...

@@ -10,6 +10,7 @@
 #define AUTODIFF_MATMUL_H
 
 #include <limits.h>
+#include <math.h>
 #include "blas.h"
 #include "kernels.h"
 #include "parallel.h"
@@ -109,10 +110,11 @@ static int leading(Matrix M, int64_t itemsize, char *transposed) {
         }                                                                                      \
     }                                                                                          \
                                                                                                \
-    /* The same for a scale of 0. BLAS would not look at A and B, but 0 times infinity is NaN:  \
-     * the product goes through a buffer, piece by piece. */                                   \
-    static void nothing_of_##X(Matrix A, Matrix B, char *a, char *b, T *c, int width, T scale, \
-                               T keep) {                                                       \
+    /* The same for an alpha that BLAS would go wrong with: for 0 it does not look at A and B,  \
+     * but 0 times infinity is NaN, and 1 / s may overflow where x / s does not. The product    \
+     * goes through a buffer, piece by piece. */                                               \
+    static void by_pieces_##X(Matrix A, Matrix B, char *a, char *b, T *c, int width, T scale,  \
+                              int divides, T keep) {                                           \
         enum { SIDE = 64 };                                                                    \
         T buffer[SIDE * SIDE];                                                                 \
         Matrix A_ = A, B_ = B;                                                                 \
@@ -125,15 +127,23 @@ static int leading(Matrix M, int64_t itemsize, char *transposed) {
                 for (int64_t r = 0; r < A_.rows; r++)                                          \
                     for (int64_t q = 0; q < B_.columns; q++) {                                 \
                         T *y = c + (i + r) * width + j + q;                                    \
-                        T z = scale * buffer[r * B_.columns + q];                              \
+                        T x = buffer[r * B_.columns + q];                                      \
+                        T z = divides ? x / scale : scale * x;                                 \
                         *y = keep ? z + *y : z;                                                \
                     }                                                                          \
             }                                                                                  \
+    }                                                                                          \
+                                                                                               \
+    /* The same where the inner dimension is empty, and every element z. */                    \
+    static void empty_##X(Matrix A, Matrix B, T *c, int64_t width, T z, int keep) {            \
+        for (int64_t i = 0; i < A.rows; i++)                                                   \
+            for (int64_t j = 0; j < B.columns; j++)                                            \
+                c[i * width + j] = keep ? z + c[i * width + j] : z;                            \
     }
 PRODUCT(float, s)
 PRODUCT(double, d)
 
-/* The definition: integers, and floats whose inner dimension is empty. */
+/* The definition: integers. */
 #define DEFINITION(NAME, T, PLUS, TIMES)                                                       \
     case NPY_##NAME:                                                                           \
         for (int64_t i = 0; i < A.rows; i++)                                                   \
@@ -155,7 +165,6 @@ static void product_by_definition(int dtype, Matrix A, Matrix B, char *a, char *
         DEFINITION(INT, npy_int, +, *) DEFINITION(UINT, npy_uint, +, *)
         DEFINITION(LONG, npy_long, +, *) DEFINITION(ULONG, npy_ulong, +, *)
         DEFINITION(LONGLONG, npy_longlong, +, *) DEFINITION(ULONGLONG, npy_ulonglong, +, *)
-        DEFINITION(FLOAT, npy_float, +, *) DEFINITION(DOUBLE, npy_double, +, *)
     }
 }
 
@@ -169,6 +178,7 @@ typedef struct {
     int64_t by_columns, block, tiles;   /* a tile has `block` columns, or rows; tiles a product */
     int64_t n_tiles, n_parts;           /* of the whole batch; parts are runs of tiles */
     int32_t addend, scale;              /* operands, or -1 */
+    int32_t divides;                    /* by the scale */
 } Product;
 
 /* Cut one product into tiles along its longer side, by shape alone: two where it has a million
@@ -191,7 +201,7 @@ static void cut(Product *x) {
     x->tiles = x->block ? (extent + x->block - 1) / x->block : 0;
 }
 
-static int prepare_product(Call *call, int addend, int scale) {
+static int prepare_product(Call *call, int addend, int scale, int divides) {
     const int64_t *a = call->layouts[0], *b = call->layouts[1];
     const int64_t *out = call->layouts[call->n_inputs];
     int64_t itemsize = call->itemsizes[0];
@@ -204,6 +214,7 @@ static int prepare_product(Call *call, int addend, int scale) {
     x->n_batch = na > nb ? na : nb;
     x->addend = addend;
     x->scale = scale;
+    x->divides = divides;
     if (na && b[0] <= 2 && stack(a, itemsize, &x->A)) x->n_batch = 0;
     cut(x);
     x->n_tiles = x->tiles;
@@ -215,10 +226,13 @@ static int prepare_product(Call *call, int addend, int scale) {
     if (x->n_parts > x->n_tiles) x->n_parts = x->n_tiles;
     return OK;
 }
-static int prepare_matmul(Call *call) { return prepare_product(call, -1, -1); }
-static int prepare_matmul_add(Call *call) { return prepare_product(call, 2, -1); }
-static int prepare_matmul_scaled(Call *call) { return prepare_product(call, -1, 2); }
-static int prepare_matmul_scaled_add(Call *call) { return prepare_product(call, 2, 3); }
+#define FORM(name, addend, scale, divides)                                                     \
+    static int prepare_##name(Call *call) {                                                    \
+        return prepare_product(call, addend, scale, divides);                                  \
+    }
+FORM(matmul, -1, -1, 0) FORM(matmul_add, 2, -1, 0)
+FORM(matmul_scaled, -1, 2, 0) FORM(matmul_scaled_add, 2, 3, 0)
+FORM(matmul_divided, -1, 2, 1) FORM(matmul_divided_add, 2, 3, 1)
 
 typedef struct { const Call *call; char **p; } Job;
 
@@ -258,9 +272,14 @@ static void compute_tile(const Call *call, const Product *x, char **p, int64_t t
             memcpy(y + i * width * itemsize, p[x->addend] + offset + i * width * itemsize,
                    B.columns * itemsize);
 #define BY_BLAS(T, X)                                                                          \
-    T s = scale ? *(const T *)scale : 1;                                                       \
-    (s == 0 ? nothing_of_##X : product_##X)(A, B, a, b, (T *)y, (int)width, s, (T)keep);
-    if (A.columns == 0 || (call->dtype != NPY_FLOAT && call->dtype != NPY_DOUBLE)) {
+    T s = scale ? *(const T *)scale : 1, alpha = x->divides ? 1 / s : s;                       \
+    if (A.columns == 0)                                                                        \
+        empty_##X(A, B, (T *)y, width, x->divides ? 0 / s : 0 * s, keep);                      \
+    else if (x->divides ? !isnormal(alpha) : s == 0)                                           \
+        by_pieces_##X(A, B, a, b, (T *)y, (int)width, s, x->divides, (T)keep);                 \
+    else                                                                                       \
+        product_##X(A, B, a, b, (T *)y, (int)width, alpha, (T)keep);
+    if (call->dtype != NPY_FLOAT && call->dtype != NPY_DOUBLE) {
         product_by_definition(call->dtype, A, B, a, b, y, width, scale, keep);
     } else if (call->dtype == NPY_DOUBLE) {
         BY_BLAS(double, d)
@@ -296,6 +315,8 @@ static const NamedKernel products[] = {
     {"matmul_add", matmul, prepare_matmul_add},                  /* a, b, c: y = a b + c */
     {"matmul_scaled", matmul, prepare_matmul_scaled},            /* a, b, s: y = s (a b) */
     {"matmul_scaled_add", matmul, prepare_matmul_scaled_add},    /* a, b, c, s: y = s (a b) + c */
+    {"matmul_divided", matmul, prepare_matmul_divided},          /* a, b, s: y = (a b) / s */
+    {"matmul_divided_add", matmul, prepare_matmul_divided_add},  /* a, b, c, s: y = (a b) / s + c */
     {NULL, NULL, NULL}};
 
 static const NamedKernel *find_product(const char *name) {

@@ -74,11 +74,12 @@ cdef class Placement:
         self.above = taken[np.searchsorted(birth[self.results], death)]
         self.exact, self.nbytes, self.birth, self.death = nbytes, rounded, birth, death
         self.live = live_bytes(rounded, birth, death, by_birth, by_death)
-        buffers = np.empty(nbytes.size + 1, BUFFER)
-        buffers["nbytes"][:-1] = np.where(result, 0, rounded)
-        buffers["above"][:-1], buffers["birth"][:-1], buffers["death"][:-1] = (
+        n = nbytes.size
+        buffers = np.empty(n + 1, BUFFER)
+        buffers["nbytes"][:n] = np.where(result, 0, rounded)
+        buffers["above"][:n], buffers["birth"][:n], buffers["death"][:n] = (
             self.above, birth, death)
-        buffers[-1] = 0, 0, -1, INT32_MAX       # a wall
+        buffers[n] = 0, 0, -1, INT32_MAX        # a wall
         self.arrays = buffers, by_birth, by_death
         self.lives = Lifetimes(nbytes.size, <Buffer*> PyArray_DATA(buffers), data(by_birth),
                                data(by_death), self.live.max(initial=0))

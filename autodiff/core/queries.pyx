@@ -10,6 +10,7 @@ from .nodes cimport Node, resize
 from .operations cimport Operation, operations
 from .operations import operation
 from .simplify cimport which_number
+from .traits cimport is_view
 from .variable cimport Variable
 
 cdef enum:
@@ -108,9 +109,9 @@ def signature(list inputs, list outputs):
     It holds operations, wiring, levels, shapes, dtypes and attributes; captured arrays and
     literals are left out, so that a learning rate does not make another program, but for the
     literals that simplification has rules for; marks are part of it, for they change what is
-    stored. Of operations that can fail while running it holds the user's line, which the error
-    will name; codes are known by their address, and a program keeps its graph and so its codes
-    alive.
+    stored, and so is which nodes are settled. Of operations that can fail while running it holds
+    the user's line, which the error will name; codes are known by their address, and a program
+    keeps its graph and so its codes alive.
     """
     cdef Graph graph = (<Variable> outputs[0]).graph
     cdef int32_t last = 0
@@ -165,7 +166,7 @@ def signature(list inputs, list outputs):
                 last_shape = node.shape
                 shape = number_of(shapes, <object> node.shape)
             attr = number_of(attrs, graph.attr_keys[node.attrs]) if node.attrs else -1
-            put(&stream, node.op)
+            put(&stream, node.op if v >= graph.settled else ~node.op)
             put(&stream, node.dtype)
             put(&stream, node.level)
             put(&stream, shape)
@@ -238,7 +239,8 @@ def boundary(list outputs, int32_t first, set dropped=None):
     """The nodes before `first` that are read by ancestors of `outputs` from `first` on.
 
     What a backward pass, made of the nodes from `first` on, reads of the forward pass. In the
-    place of `dropped` nodes stands what they are computed from.
+    place of `dropped` nodes and of views stands what they are computed from: a view that is kept
+    would be a copy, and lie otherwise than one that is taken again.
     """
     cdef Graph graph = (<Variable> outputs[0]).graph
     cdef int32_t last = max([(<Variable> x).index for x in outputs])
@@ -260,7 +262,9 @@ def boundary(list outputs, int32_t first, set dropped=None):
                 found[(<Variable> x).index] = None
     finally:
         PyMem_Free(marks)
-    pending = [v for v in found if v in dropped] if dropped else []
+    if dropped is None:
+        dropped = set()
+    pending = [v for v in found if v in dropped or is_view(&graph.nodes[v])]
     seen = set(found)
     while pending:
         v = pending.pop()
@@ -271,7 +275,7 @@ def boundary(list outputs, int32_t first, set dropped=None):
             if source not in seen:
                 seen.add(source)
                 found[source] = None
-                if source in dropped:
+                if source in dropped or is_view(&graph.nodes[source]):
                     pending.append(source)
     constant = "constant"
     return [graph.handle(v) for v in sorted(found)

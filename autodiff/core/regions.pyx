@@ -9,10 +9,10 @@ known here.
 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stdint cimport int8_t, int32_t, int64_t
-from libc.string cimport memcpy
 
 from ..errors import GraphError
 
+from .forms cimport Forms
 from .fuse cimport INSIDE, fuse
 from .gather cimport MOST_INNERS, MOST_READ, Inner, Lowering, gather
 from .graph cimport Graph
@@ -41,11 +41,13 @@ cdef class Regions(Values):
     """The regions that compute `outputs` from `inputs`; inputs may be any nodes of the graph.
 
     `strides` gives for each input the byte strides of the array it will get, or None for a
-    C-contiguous one. With `fused` False every operation is a region.
+    C-contiguous one. With `fused` False every operation is a region. `folded` are Variables whose
+    values are captured.
     """
 
     def __cinit__(self):
         self.packs = {}
+        self.products = {}
         self.given = set()
         self.outputs = []
         self.arguments = []
@@ -55,55 +57,59 @@ cdef class Regions(Values):
         PyMem_Free(self.inners)
         PyMem_Free(self.computed)
 
-    def __init__(self, Graph graph, list outputs, list inputs, tuple strides=None, fused=True):
+    def __init__(self, Graph graph, list outputs, list inputs, tuple strides=None, fused=True,
+                 tuple folded=()):
         cdef int32_t last = max([(<Variable> y).index for y in outputs + inputs])
-        cdef int32_t n_edges = graph.nodes[last].first_edge + graph.nodes[last].n_inputs
         cdef Lowering of
         cdef int8_t* needed = <int8_t*> PyMem_Calloc(last + 1, 1)
         cdef int32_t* same = <int32_t*> PyMem_Calloc(last + 1, sizeof(int32_t))
         self.graph = graph
         if AUTODIFF_DEBUG:
             graph.verify()
-        of.nodes = graph.nodes
-        of.sources = <int32_t*> PyMem_Calloc(n_edges + 1, sizeof(int32_t))
         of.place = NULL
         of.value = <int32_t*> PyMem_Calloc(last + 1, sizeof(int32_t))
         of.region = <int32_t*> PyMem_Calloc(last + 1, sizeof(int32_t))
         of.register = <int32_t*> PyMem_Calloc(last + 1, sizeof(int32_t))
         of.copy = copy_operation.index
         try:
-            if (needed == NULL or same == NULL or of.sources == NULL or of.value == NULL
-                    or of.region == NULL or of.register == NULL):
+            if (needed == NULL or same == NULL or of.value == NULL or of.region == NULL
+                    or of.register == NULL):
                 raise MemoryError("no memory for the regions of a program")
-            memcpy(of.sources, graph.sources, n_edges * sizeof(int32_t))
-            self.build(&of, outputs, inputs, strides, fused, needed, same, last)
+            self.build(&of, outputs, inputs, strides, fused, folded, needed, same, last)
         finally:
             PyMem_Free(needed)
             PyMem_Free(same)
-            PyMem_Free(of.sources)
             PyMem_Free(of.place)
             PyMem_Free(of.value)
             PyMem_Free(of.region)
             PyMem_Free(of.register)
+            self.forms = None
 
     def __len__(self):
         return self.n_regions
 
     cdef int build(self, Lowering* of, list outputs, list inputs, tuple strides, bint fused,
-                   int8_t* needed, int32_t* same, int32_t last) except -1:
+                   tuple folded, int8_t* needed, int32_t* same, int32_t last) except -1:
         """Find what is needed and where it is computed, then give each node its value."""
         cdef Variable x
         cdef int32_t v
+        cdef Forms forms = Forms.__new__(Forms)
         know_traits()
-        self.trace_back(outputs, inputs, needed, last)
+        self.trace_back(outputs, inputs + list(folded), needed, last)
         for v in range(last + 1):
             same[v] = v
+        forms.graph, forms.needed, forms.last = self.graph, needed, last
+        forms.choose(outputs, folded)
+        self.forms = forms
+        of.nodes, of.sources = forms.at(0), forms.sources
         if fused:
-            simplify(self.graph, outputs, needed, same, of.sources, last)
+            simplify(self.graph, of.nodes, outputs, needed, same, of.sources, last)
         for j, x in enumerate(inputs):
             if of.value[x.index]:
                 raise GraphError(f"{x!r} is given twice as an input of a program")
             of.value[x.index] = 1 + self.add_argument(x, None if strides is None else strides[j])
+        for x in folded:
+            of.value[x.index] = 1 + self.add_constant(x.index)
         of.place = (self.places(of, outputs, needed, same, last) if fused
                     else <int8_t*> PyMem_Calloc(last + 1, 1))
         if of.place == NULL:
@@ -145,7 +151,7 @@ cdef class Regions(Values):
             for v in self.graph.saved:
                 if v <= last:
                     apart[v] = True
-            return fuse(self.graph, of.sources, needed, apart, last)
+            return fuse(self.graph, of.nodes, of.sources, needed, apart, last)
         finally:
             PyMem_Free(apart)
 
@@ -166,19 +172,24 @@ cdef class Regions(Values):
         self.arguments.append(x.index)
         return value if strides is None else self.pack(value)
 
+    cdef int32_t add_constant(self, int32_t v) except -1:
+        """The value of a node that is captured."""
+        cdef Node* node = &self.graph.nodes[v]
+        cdef int32_t value = self.add_value(
+            v, node.op, CONSTANT, node.dtype,
+            self.dense_layout(<tuple> node.shape, itemsizes[node.dtype]))
+        self.values[value].slot = <int32_t> len(self.constants)
+        self.constants.append(v)
+        return value
+
     cdef int32_t lower(self, const Lowering* of, int32_t v) except -1:
         """The value of a node whose inputs have theirs."""
         cdef const Node* node = &of.nodes[v]
         cdef int role = traits[node.op].role
-        cdef int32_t value
         if role == MAPS or (role == SUMS and is_sum(self.graph, &self.graph.nodes[v])):
             return self.lower_pass(of, v)
         if role == LITERAL:
-            value = self.add_value(v, node.op, CONSTANT, node.dtype, self.dense_layout(
-                <tuple> node.shape, itemsizes[node.dtype]))
-            self.values[value].slot = <int32_t> len(self.constants)
-            self.constants.append(v)
-            return value
+            return self.add_constant(v)
         if role == LEAF or (role == ALIAS and node.n_inputs == 0):
             raise GraphError(
                 f"the outputs depend on {self.graph.handle(v)!r}, which is not among the inputs "
@@ -193,14 +204,17 @@ cdef class Regions(Values):
         """A new buffer, computed by a kernel that reads its inputs as they lie, or copies."""
         cdef const Node* node = &of.nodes[v]
         cdef Operation op = <Operation> operations[node.op]
-        cdef int32_t j
+        cdef int32_t j, value
         cdef int32_t* read = <int32_t*> PyMem_Calloc(node.n_inputs + 1, sizeof(int32_t))
         if read == NULL:
             raise MemoryError("no memory for the regions of a program")
         try:
             for j in range(node.n_inputs):
                 read[j] = self.readable(op, j, of.value[of.sources[node.first_edge + j]] - 1)
-            return self.compute(v, node.op, node.dtype, node.n_inputs, read, <tuple> node.shape)
+            value = self.compute(v, node.op, node.dtype, node.n_inputs, read, <tuple> node.shape)
+            if node.op != self.graph.nodes[v].op:
+                self.products[value] = self.forms.nodes_of(v)
+            return value
         finally:
             PyMem_Free(read)
 
@@ -304,6 +318,11 @@ cdef class Regions(Values):
 
     # ---- what is asked of them ----------------------------------------------------------------
 
+    cdef int32_t shaped_by(self, int32_t value) except -1:
+        """The node whose inputs have the shapes that a region's kernel works on."""
+        found = self.products.get(value)
+        return self.values[value].node if found is None else <int32_t> found[0]
+
     def axes_of(self, int32_t value):
         """The axes a pass sums."""
         cdef Node* node = &self.graph.nodes[self.values[value].node]
@@ -314,8 +333,10 @@ cdef class Regions(Values):
         cdef int32_t value = self.computed[k], j
         cdef Value* x = &self.values[value]
         cdef list found = [
-            ((<Operation> operations[self.inners[x.first_inner + j].op]).name,
-             self.inners[x.first_inner + j].node) for j in range(max(x.n_inners, 0))]
+            self.inners[x.first_inner + j].node for j in range(max(x.n_inners, 0))]
+        found += self.products.get(value, ())
+        found = [((<Operation> operations[self.graph.nodes[<int32_t> v].op]).name, v)
+                 for v in found]
         if not found or self.sums(value):
             found.append(self.describe(k))
         return found
@@ -333,6 +354,12 @@ cdef class Regions(Values):
             u = &self.values[self.inputs[x.first_input + j]]
             found[self.inputs[x.first_input + j]] = min(u.nbytes, u.reach)
         return list(found.values())
+
+    def reads(self, int k):
+        """The graph node of each operand of region `k`."""
+        cdef Value* x = &self.values[self.computed[k]]
+        cdef int32_t j
+        return [self.values[self.inputs[x.first_input + j]].node for j in range(x.n_inputs)]
 
     def describe(self, int k):
         """(operation name, graph node) of region `k`."""

@@ -39,12 +39,6 @@ cdef enum Kind:
     JOINED_AGAIN                  # all slices of x along one axis, in their order
     ALIAS                         # what a transform calls its argument
 
-cdef enum Number:
-    OTHER                         # no literal, or one without a rule
-    ZERO                          # 0, and +0.0 of a float
-    MINUS_ZERO
-    ONE
-
 cdef enum:
     FLOATS = 1
     INTEGERS = 2
@@ -164,6 +158,7 @@ cdef class Simplifier:
     """What the rules look at: the graph up to the node they are asked about."""
 
     cdef Graph graph
+    cdef const Node* nodes        # as the program computes them
     cdef const int8_t* needed     # what is computed here; inputs of the program are not
     cdef int32_t* same            # by node: the earliest node that has its value
     cdef const int32_t* sources   # by edge: likewise, of the node read
@@ -173,19 +168,19 @@ cdef class Simplifier:
         PyMem_Free(self.numbers)
 
     cdef inline int32_t operand(self, int32_t v, int32_t j) noexcept:
-        return self.sources[self.graph.nodes[v].first_edge + j]
+        return self.sources[self.nodes[v].first_edge + j]
 
     cdef inline int kind_of(self, int32_t v) noexcept:
         """The kind of the first rule for what computes `v`; -1 for none, or an opaque value."""
-        cdef int k = first_rule[self.graph.nodes[v].op]
+        cdef int k = first_rule[self.nodes[v].op]
         return rules[k].kind if k >= 0 and self.needed[v] else -1
 
     cdef tuple attrs(self, int32_t v):
-        return <tuple> self.graph.attrs[self.graph.nodes[v].attrs]
+        return <tuple> self.graph.attrs[self.nodes[v].attrs]
 
     cdef int visit(self, int32_t v) except -1:
         """Find the node that `v` is the same as, and its number."""
-        cdef Node* node = &self.graph.nodes[v]
+        cdef const Node* node = &self.nodes[v]
         cdef int k = first_rule[node.op]
         cdef int32_t found
         if node.n_inputs == 0:
@@ -196,14 +191,14 @@ cdef class Simplifier:
         while k >= 0:
             if rules[k].dtypes & dtype_bit[node.dtype]:
                 found = self.match(&rules[k], v, node)
-                if (found >= 0 and self.graph.nodes[found].dtype == node.dtype
-                        and self.graph.nodes[found].shape == node.shape):   # shapes are interned
+                if (found >= 0 and self.nodes[found].dtype == node.dtype
+                        and self.nodes[found].shape == node.shape):   # shapes are interned
                     self.same[v] = found
                     return 0
             k = rules[k].next
         return 0
 
-    cdef int32_t match(self, Rule* rule, int32_t v, Node* node) except -2:
+    cdef int32_t match(self, Rule* rule, int32_t v, const Node* node) except -2:
         """The value that `v` is by this rule, up to its shape and dtype; -1 where it is none."""
         cdef int32_t u = self.operand(v, 0), x
         cdef int kind = rule.kind
@@ -216,7 +211,7 @@ cdef class Simplifier:
         elif kind == SAME_SHAPE or kind == ALIAS:
             return u
         elif kind == UNDONE or kind == SETTLED:
-            if self.needed[u] and self.graph.nodes[u].op == node.op:
+            if self.needed[u] and self.nodes[u].op == node.op:
                 return u if kind == SETTLED else self.operand(u, 0)
         elif kind == RESHAPED_BACK:
             return self.before_reshapes(u, node.shape)
@@ -225,11 +220,11 @@ cdef class Simplifier:
                 if cancels(self.attrs(v)[0], self.attrs(u)[0]):
                     return self.operand(u, 0)
         elif kind == CONVERTED_BACK:
-            if self.graph.nodes[u].dtype == node.dtype:
+            if self.nodes[u].dtype == node.dtype:
                 return u
             if self.kind_of(u) == CONVERTED_BACK:
                 x = self.operand(u, 0)
-                return x if exact[self.graph.nodes[x].dtype][self.graph.nodes[u].dtype] else -1
+                return x if exact[self.nodes[x].dtype][self.nodes[u].dtype] else -1
         elif kind == CUT_AGAIN:
             return self.part_of_join(v, u)
         elif kind == JOINED_AGAIN:
@@ -240,7 +235,7 @@ cdef class Simplifier:
         """`u`, or what it is a few reshapes of, in this shape."""
         cdef int32_t _
         for _ in range(8):
-            if self.graph.nodes[u].shape == shape:
+            if self.nodes[u].shape == shape:
                 return u
             if self.kind_of(u) != RESHAPED_BACK:
                 break
@@ -253,15 +248,15 @@ cdef class Simplifier:
         cdef int32_t k
         if not self.needed[u]:
             return -1
-        if self.graph.nodes[u].op == embed_index:
+        if self.nodes[u].op == embed_index:
             return self.operand(u, 0) if attrs[1] == ranges else -1
         if self.kind_of(u) != JOINED_AGAIN:
             return -1
-        k = piece(ranges, attrs[0], attrs[1], <tuple> self.graph.nodes[u].shape)
+        k = piece(ranges, attrs[0], attrs[1], <tuple> self.nodes[u].shape)
         return -1 if k < 0 else self.before_reshapes(
-            self.operand(u, k), self.graph.nodes[v].shape)
+            self.operand(u, k), self.nodes[v].shape)
 
-    cdef int32_t whole_of_slices(self, int32_t v, Node* node) except -2:
+    cdef int32_t whole_of_slices(self, int32_t v, const Node* node) except -2:
         """What is joined from all its slices."""
         cdef int32_t j, u, x, whole = -1
         cdef tuple attrs = self.attrs(v)
@@ -272,7 +267,7 @@ cdef class Simplifier:
             if self.kind_of(u) != CUT_AGAIN:
                 return -1
             x = self.operand(u, 0)
-            if (whole >= 0 and x != whole) or self.graph.nodes[x].shape != node.shape:
+            if (whole >= 0 and x != whole) or self.nodes[x].shape != node.shape:
                 return -1
             whole = x
             if along(self.attrs(u)[0], attrs[0], <tuple> node.shape) != (
@@ -281,9 +276,9 @@ cdef class Simplifier:
         return whole
 
 
-cdef int simplify(Graph graph, list outputs, int8_t* needed, int32_t* same, int32_t* sources,
-                  int32_t last) except -1:
-    """Find which values equal an earlier one, up to node `last`.
+cdef int simplify(Graph graph, const Node* nodes, list outputs, int8_t* needed, int32_t* same,
+                  int32_t* sources, int32_t last) except -1:
+    """Find which values equal an earlier one, up to node `last` of `nodes`.
 
     `same` holds for each node itself, and then the earliest node that has its value; `sources`
     the graph's sources, and then those nodes for them. `needed` marks what is computed for
@@ -293,11 +288,11 @@ cdef int simplify(Graph graph, list outputs, int8_t* needed, int32_t* same, int3
     cdef Simplifier s = Simplifier()
     cdef int8_t* read = NULL
     cdef int32_t v, j
-    cdef Node* node
+    cdef const Node* node
     cdef bint marks = len(graph.saved) > 0 or len(graph.calls) > 0
     if n_known != len(operations):
         know_operations()
-    s.graph = graph
+    s.graph, s.nodes = graph, nodes
     s.needed = needed
     s.same = same
     s.sources = sources
@@ -308,7 +303,7 @@ cdef int simplify(Graph graph, list outputs, int8_t* needed, int32_t* same, int3
             raise MemoryError("no memory to simplify a program")
         for v in range(last + 1):
             if needed[v]:
-                node = &graph.nodes[v]
+                node = &nodes[v]
                 for j in range(node.first_edge, node.first_edge + node.n_inputs):
                     sources[j] = same[sources[j]]
                 if not marks or not is_marked(graph, v):
@@ -316,7 +311,7 @@ cdef int simplify(Graph graph, list outputs, int8_t* needed, int32_t* same, int3
         for x in outputs:
             read[same[(<Variable> x).index]] = 1
         for v in range(last, -1, -1):
-            node = &graph.nodes[v]
+            node = &nodes[v]
             if needed[v] and (read[v] or node.n_inputs == 0):
                 for j in range(node.first_edge, node.first_edge + node.n_inputs):
                     read[sources[j]] = 1

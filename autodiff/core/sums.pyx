@@ -48,7 +48,7 @@ cdef int sum_kind(tuple shape, tuple axes, int64_t* extents) except -1:
     return 2
 
 
-cdef bint is_sum(Graph graph, Node* node) except -1:
+cdef bint is_sum(Graph graph, const Node* node) except -1:
     """Whether a sum or mean of floats can end a pass."""
     cdef int64_t extents[3]
     cdef Node* x = &graph.nodes[graph.sources[node.first_edge]]

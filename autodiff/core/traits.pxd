@@ -2,6 +2,8 @@
 
 from libc.stdint cimport int8_t, int32_t
 
+from .nodes cimport Node
+
 cdef enum Role:
     KERNEL = 0                    # a kernel of its own
     MAPS = 1                      # elementwise
@@ -20,3 +22,4 @@ cdef struct Trait:
 
 cdef Trait* traits                # by operation
 cdef int know_traits() except -1
+cdef bint is_view(const Node* node) except -1

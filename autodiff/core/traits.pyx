@@ -6,6 +6,7 @@ One flat table by operation, so that a loop over a million nodes asks no Python 
 from cpython.mem cimport PyMem_Realloc
 
 from .elementwise cimport Elementwise
+from .nodes cimport Node
 from .operations cimport Operation, operations
 
 cdef dict roles = {
@@ -35,3 +36,9 @@ cdef int know_traits() except -1:
             traits[k].cost = (<Elementwise> op).cost_per_element
     n_known = n
     return 0
+
+
+cdef bint is_view(const Node* node) except -1:
+    """Whether a node shows what its input has."""
+    know_traits()
+    return node.n_inputs > 0 and traits[node.op].role in (VIEWS, ALIAS)

@@ -39,12 +39,16 @@ def disassemble(plan):
             f"{count:,} operation{'s' * (count != 1)}"]
     shown = order if len(order) <= 2 * ENDS else [*order[:ENDS], *order[-ENDS:]]
     graph = plan.regions.graph
-    names = unique_names([graph[node] for region in shown for _, node in inside[region]])
+    names = unique_names([graph[node] for region in shown for node in
+                          [*(node for _, node in inside[region]), *plan.regions.reads(region)]])
     cells = []
     for region in shown:
         x = plan.variable(region)
-        copies = plan.operation(region) == "copy" and x.op.name != "copy"
-        what = f"copy({names[x]})" if copies else operation_text(x, names)
+        name, what = plan.operation(region), operation_text(x, names)
+        if name == "copy" and x.op.name != "copy":
+            what = f"copy({names[x]})"
+        elif name.startswith("matmul_"):          # several nodes in one call
+            what = f"{name}({', '.join(names[graph[u]] for u in plan.regions.reads(region))})"
         cells.append((names[x], type_text(x), what, x.line or ""))
     widths = [max((len(row[column]) for row in cells), default=0) for column in range(3)]
     for k, (region, row) in enumerate(zip(shown, cells, strict=True)):

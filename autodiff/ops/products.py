@@ -9,7 +9,7 @@ from autodiff.core.operations import provide
 from autodiff.core.variable import Variable
 from autodiff.errors import ShapeError
 from autodiff.ops.movement import reshape, sum_to, transpose
-from autodiff.ops.table import Structural, promoted, variables
+from autodiff.ops.table import Form, Structural, promoted, variables
 
 BLAS_EXTENT = 2**31 - 1  # its integers are C ints
 
@@ -60,36 +60,19 @@ def _cost(y):
     return 50 + y.size * (y.inputs[0].shape[-1] // 8 + 1)
 
 
-def _onto(y, total):
-    """total + y by a product that adds where the total, a sum of products, stands.
-
-    None where y is read elsewhere, or the total is another thing: adding that in a pass over y, in
-    place, together with what is elementwise in it (a weight decay), touches as little memory.
-    """
-    if total.op not in (_matmul, _matmul_add) or y.index < total.index or y.consumers():
-        return None
-    return _matmul_add([*y.inputs, total], y.shape, y.dtype)
-
-
 _matmul = Structural(
     "matmul", (_towards_first, _towards_second), jvp=_tangent, kernel="matmul", layouts="matrix",
-    cost=_cost, add_to=_onto, doc="y = a b: matrices, vectors, and batches of them")
-
-
-def _add_tangent(tangents, y, a, b, total):
-    if tangents[0] is None and tangents[1] is None:
-        return tangents[2]
-    product = _tangent(tangents[:2], y, a, b)
-    return product if tangents[2] is None else tangents[2] + product
-
-
-_matmul_add = Structural(
-    "matmul_add",
-    (lambda g, y, a, b, total: _towards_first(g, y, a, b),
-     lambda g, y, a, b, total: _towards_second(g, y, a, b),
-     lambda g, y, a, b, total: g),
-    jvp=_add_tangent, kernel="matmul_add", layouts="matrix", cost=_cost, overwrites=(2,),
-    doc="y = total + a b, added where the total stands (BLAS's beta)")
+    cost=_cost, doc="y = a b: matrices, vectors, and batches of them")
+Form("matmul_add", kernel="matmul_add", layouts="matrix", cost=_cost, overwrites=(2,),
+     doc="y = a b + c, added where c stands (BLAS's beta)")
+Form("matmul_scaled", kernel="matmul_scaled", layouts="matrix", cost=_cost,
+     doc="y = s (a b) with a scalar s (BLAS's alpha)")
+Form("matmul_scaled_add", kernel="matmul_scaled_add", layouts="matrix", cost=_cost,
+     overwrites=(2,), doc="y = s (a b) + c, added where c stands")
+Form("matmul_divided", kernel="matmul_divided", layouts="matrix", cost=_cost,
+     doc="y = (a b) / s with a scalar s")
+Form("matmul_divided_add", kernel="matmul_divided_add", layouts="matrix", cost=_cost,
+     overwrites=(2,), doc="y = (a b) / s + c, added where c stands")
 
 
 def matmul(a, b):

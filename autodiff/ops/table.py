@@ -124,8 +124,7 @@ class Structural(Operation):
         Positions of inputs over which the kernel can write its result, where they die: buffers of
         the result's layout, in which no other operand lies.
     add_to : callable (y, total) -> Variable, or None
-        total + y without making y first: what gradients add up where y is mostly zeros, or a
-        product. It may return None: then y is added.
+        total + y without making y first: what gradients add up where y is mostly zeros.
     blamed : str
         What errors of a run call it, where it is part of another operation of the user's.
     doc : str
@@ -174,6 +173,16 @@ class Linear(Structural):
 
     def __init__(self, name, transpose, *, again, **fields):
         super().__init__(name, transpose, jvp=again, **fields)
+
+
+class Form(Structural):
+    """What several nodes of a graph are in a program: one call of a kernel; see `core.forms`.
+
+    No graph has such a node, so there are no rules. `cost` is asked of the product.
+    """
+
+    def __init__(self, name, **fields):
+        super().__init__(name, None, **fields)
 
 
 def elements_moved(y):

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from autodiff.core.variable import Variable
 from autodiff.errors import DTypeError, ShapeError
 from autodiff.ops import products
 from samples import BadSample, Sample, values
@@ -42,15 +41,6 @@ def last_two(x):
     return x.transpose(*range(x.ndim - 2), x.ndim - 1, x.ndim - 2)
 
 
-def summed(a, b, c, d):
-    """a b + c d: what gradients of a matrix that is used twice are."""
-    if not any(isinstance(x, Variable) for x in (a, b, c, d)):
-        return np.matmul(a, b) + np.matmul(c, d)
-    total = products.matmul(a, b)
-    more = products.matmul(c, d)
-    return more.op.add_to(more, total)
-
-
 INTEGERS = np.arange(-6, 6).reshape(3, 4)
 SAMPLES = {
     "matmul": [
@@ -73,12 +63,6 @@ SAMPLES = {
                dtypes=(np.float64,)),
         Sample(products.matmul, np.matmul, (values(40, 70), values(70, 50, seed=1)), (0, 1),
                ulp_of_largest=32, order=0),
-    ],
-    "matmul_add": [
-        Sample(summed, summed, (values(*p), values(*q, seed=1), values(*p, seed=2),
-                                values(*q, seed=3)), (0, 1, 2, 3), ulp_of_largest=32)
-        for p, q in (((2, 3), (3, 4)), ((3,), (3, 2)), ((2, 3), (3,)), ((5, 2, 3), (3, 4)),
-                     ((0, 2), (2, 3)), ((2, 0), (0, 3)))
     ],
     "multiply": [
         *pairs(products.dot, np.dot, [shapes for shapes in DOT if () in shapes]),

@@ -1,0 +1,1 @@
+"""Types of the compiled forms of products: nothing that Python calls."""
