@@ -147,8 +147,12 @@ class CompiledFunction(Calls, Transformed):
                          fuse=self._fuse)
 
     def plan(self, *args: Any, **kwargs: Any) -> Plan:
-        """The plan of the program for arguments like these, traced now if it has not been."""
-        return self._computing("plan", args, kwargs)[0].program.plan
+        """The plan of a call with arguments like these, traced now if it has not been.
+
+        Arrays that are not in C order are packed first; that is part of the plan.
+        """
+        entry, arrays = self._computing("plan", args, kwargs)
+        return entry.program.plan_for(*arrays)
 
     def profile(self, *args: Any, runs: int = 5, **kwargs: Any) -> "Profile":
         """Run on these arguments and say where the time goes, as `ad.profile` does.
@@ -185,13 +189,17 @@ class CompiledFunction(Calls, Transformed):
     def takes_out(self):
         """Whether f has a parameter of that name, which then is not ours."""
         if self._takes_out is None:
-            from inspect import signature  # 3 ms, and only out= needs it
-
-            try:
-                self._takes_out = "out" in signature(self.__wrapped__).parameters
-            except (TypeError, ValueError):        # some built-in functions do not say
-                self._takes_out = False
+            self._takes_out = self.takes("out")
         return self._takes_out
+
+    def takes(self, name):
+        """Whether f has a parameter of this name."""
+        from inspect import signature  # 3 ms, and only such names need it
+
+        try:
+            return name in signature(self.__wrapped__).parameters
+        except (TypeError, ValueError):            # some built-in functions do not say
+            return False
 
     def general(self, args, kwargs, out):
         """A call that is not like one of the last."""
@@ -242,7 +250,7 @@ def plan(
     f : callable
         Often a transform: `ad.plan(ad.grad(cost), params, X, y)`.
     *args, **kwargs
-        Arguments whose shapes and dtypes matter, not their values.
+        Arguments whose shapes, dtypes and strides matter, not their values.
     policy : policy, str or None
     costs : "static" or "measured"
     fuse : bool

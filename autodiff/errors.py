@@ -1,5 +1,17 @@
 """Every error and warning: one base class, each also the built-in a NumPy user expects."""
 
+import reprlib
+
+
+def brief(value):
+    """Show a value in a message, shortened where it is long."""
+    if isinstance(value, int) and abs(value) >> 64:
+        return f"an int of {value.bit_length()} bits"
+    try:
+        return reprlib.repr(value)
+    except ValueError:                             # an int too long to be written, inside
+        return f"a {type(value).__name__}"
+
 
 class AutodiffError(Exception):
     """Base class of all errors raised by autodiff."""
@@ -14,7 +26,11 @@ class ShapeError(AutodiffError, ValueError):
 
 
 class DTypeError(AutodiffError, TypeError):
-    """A dtype cannot be used here (object, string, an integer array to differentiate)."""
+    """A dtype or type cannot be used here (object, string, integers to differentiate)."""
+
+
+class NumberError(AutodiffError, OverflowError):
+    """A Python integer does not fit the dtype that it meets."""
 
 
 class ArgumentError(AutodiffError, ValueError):

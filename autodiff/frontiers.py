@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from autodiff.compiled import compile
+from autodiff.errors import ArgumentError
 from autodiff.planning import Checkpoint, Recompute, Store, memory_bound
 from autodiff.planning.costbound import ANY_ORDER, certified
 from autodiff.planning.frontier import frontier_and_lowest, knee_of
@@ -111,7 +112,7 @@ def frontier(
     f : callable
         Often a transform: `ad.frontier(ad.value_and_grad(cost), params, X, y)`.
     *args, **kwargs
-        Arguments whose shapes and dtypes matter, not their values.
+        Arguments whose shapes, dtypes and strides matter, not their values.
     points : int
         Budgets to plan for, from 2; plans that hold more without costing less are left out.
     costs : "static" or "measured"
@@ -126,7 +127,7 @@ def frontier(
     Raises
     ------
     ArgumentError
-        When f returns nothing that is computed from arrays, and for other costs.
+        When f returns nothing that is computed from arrays, for other costs, and for a policy.
     PolicyError
         When `points` is not an int of at least 2.
 
@@ -141,7 +142,11 @@ def frontier(
     >>> found[-1].overhead, found[0].overhead > 0, found[0].peak_bytes < found[-1].peak_bytes
     (0.0, True, True)
     """
-    store = compile(f, Store(), costs).plan(*args, **kwargs)
+    step = compile(f, Store(), costs)
+    if "policy" in kwargs and not step.takes("policy"):
+        raise ArgumentError(
+            "frontier: plans at many budgets and takes no policy=; ad.plan takes one")
+    store = step.plan(*args, **kwargs)
     problem, captured = store.problem, store.captured_bytes
     with _bar(points) as bar:
         planned, lowest = frontier_and_lowest(problem, points, progress=lambda: bar.update(1))

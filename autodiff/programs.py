@@ -13,7 +13,14 @@ from autodiff.core.program import Executable
 from autodiff.core.record import Record
 from autodiff.core.regions import Regions
 from autodiff.core.variable import Variable
-from autodiff.errors import ArgumentError, AutodiffError, BudgetError, GraphError, PolicyError
+from autodiff.errors import (
+    ArgumentError,
+    AutodiffError,
+    BudgetError,
+    GraphError,
+    PolicyError,
+    brief,
+)
 from autodiff.explain.code import disassemble
 from autodiff.measured import MeasuredCosts
 from autodiff.planning import (
@@ -49,7 +56,7 @@ def build(graph, inputs, outputs, policy, strides=None, measured=None, record=No
     arrays["once"] |= holding(regions, saved_nodes(graph, policy))
     problem = Problem.from_arrays(
         **arrays,
-        names=lambda region: regions.describe(region)[0],
+        names=lambda region: described(regions, region),
         lines=lambda region: graph[regions.describe(region)[1]].line,
     )
 
@@ -71,6 +78,15 @@ def build(graph, inputs, outputs, policy, strides=None, measured=None, record=No
 
     costs = "static" if measured is None else "measured"
     return executable, Plan(regions, schedule, executable, policy, marginal, costs)
+
+
+def described(regions, region):
+    """What messages call a region: its operation, or whose copy it makes."""
+    name, node = regions.describe(region)
+    if name != "copy":
+        return name
+    x = regions.graph[node]
+    return f"copy of {x.op.name if x.inputs else x.name}"
 
 
 def saved_nodes(graph, policy):
@@ -195,6 +211,8 @@ def marginal_overhead(problem, policy, captured, allocate):
 
 def as_variables(given, what):
     """A Variable or a sequence of Variables of one graph, as a list."""
+    if not isinstance(given, Variable) and not hasattr(given, "__iter__"):
+        raise GraphError(f"Program: {what} must be Variables, not {brief(given)}")
     found = [given] if isinstance(given, Variable) else list(given)
     for x in found:
         if not isinstance(x, Variable):
@@ -265,9 +283,9 @@ class Program:
         self.graph: Graph = self.outputs[0].graph
         if self.inputs and self.inputs[0].graph is not self.graph:
             raise GraphError("Program: inputs and outputs belong to different graphs")
-        if isinstance(costs, str) and costs != "static":
+        if costs != "static" if isinstance(costs, str) else not hasattr(costs, "__iter__"):
             raise ArgumentError(
-                f"Program: costs are 'static', or arrays to measure them on, not {costs!r}")
+                f"Program: costs are 'static', or arrays to measure them on, not {brief(costs)}")
         check_names(self.graph, self.policy)
         self._measured = None
         self._record = Record()  # of what each thread's last run measured
@@ -341,15 +359,20 @@ class Program:
         except AutodiffError:
             return {}                             # each run will say what is wrong
 
-    def run(self, arrays, constants, out=None):
-        """Run on arrays, with these captured arrays in place of the graph's own."""
+    def run(self, arrays, constants, out=None, name_of="array {}".format):
+        """Run on arrays, with these captured arrays in place of the graph's own.
+
+        `name_of` the number of a result makes what an error calls the array that is given for it.
+        """
         given = tuple(arrays)
         arrays, strides = self._executable.accept(given)
         executable, plan = self._for_strides(strides)
         if out is None:
             return executable(arrays, constants)
+        if not isinstance(out, (list, tuple)):
+            raise ArgumentError(f"out= takes a list of arrays, not a {type(out).__name__}")
         executable, into = plan.executable_out, list(out)
-        executable.check(into, list(given))
+        executable.check(into, list(given), name_of)
         executable(arrays, constants, None, into)
         return out
 

@@ -230,7 +230,7 @@ def _operands(key, counter, name, limit):
 
 def _drawn(kind, key, shape, dtype, counter):
     key, counter = _operands(key, counter, kind, COUNTERS)
-    shape = shape_tuple(shape)
+    shape = shape_tuple(shape, kind)
     if any(extent < 0 for extent in shape):
         raise ShapeError(f"{kind}: shape {shape} has a negative extent")
     if isinstance(key, Variable):

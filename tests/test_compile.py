@@ -303,3 +303,51 @@ def test_plan_wants_arrays():
     x = ad.variable("x", graph=ad.Graph())
     with pytest.raises(ad.GraphError, match=r"Program\(inputs, outputs\)\.plan"):
         ad.plan(cubes, x)
+
+
+LAYOUTS = {
+    "C": lambda a: a,
+    "Fortran": np.asfortranarray,
+    "strided": lambda a: np.repeat(a, 2, axis=1)[:, ::2],
+    "reversed": lambda a: a[::-1, ::-1],
+    "swapped": lambda a: a.astype(a.dtype.newbyteorder()),
+    "swapped Fortran": lambda a: np.asfortranarray(a.astype(a.dtype.newbyteorder())),
+    "transposed": lambda a: np.ascontiguousarray(a.T).T,
+}
+POLICIES = [None, "recompute", "checkpoint", ad.Checkpoint(every=2), ad.Budget("200kB")]
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=repr)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_plan_is_of_the_call_whatever_the_layout(layout, policy):
+    def f(x):
+        for _ in range(4):
+            x = np.tanh(x @ np.ones((50, 50)))
+        return x.sum()
+
+    x = LAYOUTS[layout](np.random.default_rng(0).normal(size=(100, 50)))
+    step = ad.compile(ad.grad(f), policy=policy)
+    plan = step.plan(x)
+    assert ad.plan(ad.grad(f), x, policy=policy).peak_bytes == plan.peak_bytes
+    found = step(x)
+    assert step.measured_peak_bytes == plan.peak_bytes
+    step(x, out=np.empty((100, 50)))
+    assert step.measured_peak_bytes == plan.peak_bytes_out
+    assert found.tobytes() == step(np.ascontiguousarray(x, float)).tobytes()
+    assert step.plan(np.ascontiguousarray(x, float)).peak_bytes == step.measured_peak_bytes
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_frontier_is_of_the_call_whatever_the_layout(layout):
+    def f(x):
+        return np.tanh(np.sin(x @ np.ones((50, 50)))).sum()
+
+    x = LAYOUTS[layout](np.random.default_rng(0).normal(size=(100, 50)))
+    found = ad.frontier(ad.grad(f), x, points=4)
+    store = ad.compile(ad.grad(f))
+    store(x)
+    assert found[-1].peak_bytes <= store.measured_peak_bytes
+    for point in found:
+        step = ad.compile(ad.grad(f), policy=ad.Budget(point.peak_bytes))
+        step(x)
+        assert step.measured_peak_bytes == step.plan(x).peak_bytes <= point.peak_bytes

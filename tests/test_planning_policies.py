@@ -57,7 +57,7 @@ def test_a_policy_makes_its_schedule(policy):
         (Store, r"Store is a class; write Store\(\)"),
         (Checkpoint, r"write Checkpoint\(\)"),
         (np.zeros(3), "a policy is"),
-        (3.5, r"a policy is Store\(\), .*not 3.5"),
+        (3.5j, r"a policy is Store\(\), .*not 3.5j"),
         (True, "a policy is"),
     ],
 )

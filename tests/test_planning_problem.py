@@ -132,7 +132,7 @@ def test_integers_stay_integers_and_floats_floats():
         ({"nbytes": [2**62, 2**62, 8]}, "the bytes of all nodes together exceed"),
         ({"nbytes": ["8", "8", "8"]}, "nbytes must be a sequence of integers"),
         ({"nbytes": [[8], [8], [8]]}, "nbytes must be"),
-        ({"nbytes": 8}, "nbytes must be"),
+        ({"nbytes": 8}, "nbytes is 8, not a sequence of numbers"),
         ({"nbytes": [[8], 8, 8]}, "nbytes is not a sequence of numbers"),
         ({"cost": [1, -2, 3]}, "cost of node 1 is -2"),
         ({"cost": [1, 2, float("nan")]}, "cost of node 2 is nan"),

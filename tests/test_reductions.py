@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import autodiff as ad
+import autodiff.numpy as adnp
 from autodiff.errors import ShapeError
 from autodiff.ops import reductions as red
 
@@ -136,3 +138,54 @@ def test_a_scalar_has_an_axis_that_reduces_nothing():
         assert evaluate(lambda v, a=axis: red.sum(v, a), np.array(3.0)) == np.sum(3.0, axis=axis)
     with pytest.raises(ShapeError, match="sum: axis 1"):
         evaluate(lambda v: red.sum(v, 1), np.array(3.0))
+
+
+@pytest.mark.parametrize("axis", [None, 0, -1, (0, 2), (), (0, 1, 2)])
+@pytest.mark.parametrize("ddof", [0, 1, 20])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64, bool])
+def test_var_and_std_are_numpys(axis, ddof, dtype):
+    x = np.random.default_rng(0).uniform(-2, 2, (3, 4, 5)).astype(dtype)
+    for f in (np.var, np.std):
+        for keepdims in (False, True):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)
+                wanted = np.asarray(f(x, axis=axis, ddof=ddof, keepdims=keepdims))
+            found = ad.compile(
+                lambda x, f=f, k=keepdims: f(x, axis=axis, ddof=ddof, keepdims=k))(x)
+            assert (found.shape, found.dtype) == (wanted.shape, wanted.dtype)
+            np.testing.assert_allclose(found, wanted, rtol=1e-14 if dtype != np.float32 else 1e-5)
+
+
+def test_var_and_std_in_every_spelling():
+    x = np.random.default_rng(1).normal(size=(3, 4))
+    step = ad.compile(lambda x: (
+        np.var(x, axis=1, ddof=1), x.var(axis=1, ddof=1), np.var(x, axis=1, correction=1),
+        x.var(axis=1, correction=1), adnp.var(x, 1, 1)))
+    for found in step(x):
+        np.testing.assert_allclose(found, np.var(x, axis=1, ddof=1), rtol=1e-14)
+    assert ad.compile(lambda x: x.std(dtype=np.float32))(x).dtype == np.float32
+    np.testing.assert_array_equal(adnp.std(x, axis=0), np.std(x, axis=0))
+    with pytest.raises(ad.UnsupportedError, match="var.*where="):
+        ad.compile(lambda x: x.var(where=x > 0))(x)
+
+
+def test_gradients_of_var_and_std():
+    x = np.random.default_rng(2).normal(size=(3, 4))
+    deviation = x - x.mean(axis=0)
+    np.testing.assert_allclose(
+        ad.grad(lambda x: x.var(axis=0, ddof=1).sum())(x), 2 * deviation / 2, atol=1e-15)
+    np.testing.assert_allclose(
+        ad.grad(lambda x: x.std(axis=0).sum())(x), deviation / (3 * x.std(axis=0)), atol=1e-15)
+    np.testing.assert_array_equal(ad.grad(lambda x: x.std())(np.ones(4)), np.zeros(4))
+    ad.check_grads(lambda x: x.std(axis=1).sum(), (x,))
+
+
+def test_methods_take_the_options_of_ndarrays_that_change_nothing():
+    x = ad.variable("x", (3, 4), np.float32)
+    assert x.copy() is x.copy("K") is np.copy(x) is x
+    assert x.flatten().shape == x.ravel(order="C").shape == (12,)
+    assert x.reshape(4, 3, order="C").shape == x.reshape((4, 3), order="C").shape == (4, 3)
+    assert x.sum(dtype=np.float64).dtype == np.float64
+    assert x.sum(out=None).shape == ()
+    assert x.astype(np.float64, copy=False).dtype == np.float64
+    assert x.clip(min=0).op.name == x.clip(max=1).op.name == "clip"

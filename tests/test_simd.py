@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import autodiff as ad
 from autodiff.core import kernels
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
@@ -272,3 +273,19 @@ def test_every_instruction_set(cpu):
         [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", __file__],
         env={**os.environ, "AUTODIFF_CPU": cpu}, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout[-3000:]
+
+
+@pytest.mark.parametrize("fuse", [True, False])
+def test_one_boolean_among_arrays_is_not_read_as_many(fuse):
+    c, p = ad.variable("c", (), bool), ad.variable("p", 1000, bool)
+    a, b = ad.variable("a", 1000), ad.variable("b", 1000)
+    f = ad.Program(
+        [c, p, a, b],
+        [np.where(c, a, b), np.logical_and(c, p), np.logical_or(p, c), np.where(c, a + 1, b * 2)],
+        fuse=fuse)
+    rng = np.random.default_rng(0)
+    P, A, B = rng.random(1000) > 0.5, rng.random(1000), rng.random(1000)
+    for C in (np.array(True), np.array(False)):
+        for found, wanted in zip(f(C, P, A, B), [
+                np.where(C, A, B), C & P, C | P, np.where(C, A + 1, B * 2)], strict=True):
+            np.testing.assert_array_equal(found, wanted)

@@ -15,7 +15,7 @@ from autodiff.core.pool cimport (
     set_limit,
     set_paint,
 )
-from autodiff.errors import ArenaError, ArgumentError
+from autodiff.errors import ArenaError, ArgumentError, brief
 
 
 cdef class Arena:
@@ -135,10 +135,10 @@ def set_arena_limit(nbytes):
     cdef size_t limit = SIZE_MAX
     if nbytes is not None:
         try:
-            limit = index(nbytes)
+            limit = index(None if isinstance(nbytes, bool) else nbytes)
         except (TypeError, OverflowError):
             raise ArgumentError(
-                f"the limit of the arenas is a number of bytes or None, not {nbytes!r}"
+                f"the limit of the arenas is a number of bytes or None, not {brief(nbytes)}"
             ) from None
     set_limit(limit)
 

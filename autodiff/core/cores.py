@@ -2,7 +2,7 @@
 
 import os
 
-from autodiff.errors import ArgumentError
+from autodiff.errors import ArgumentError, brief
 
 VARIABLE = "AUTODIFF_NUM_THREADS"
 
@@ -15,8 +15,9 @@ def threads_at_start():
     text = os.environ.get(VARIABLE, "").strip()
     if not text:
         return available_cores()
-    if not text.isdecimal() or int(text) < 1:
-        raise ArgumentError(f"{VARIABLE}={text!r} is no number of threads; set an integer from 1")
+    if not text.isdecimal() or len(text) > 18 or int(text) < 1:
+        raise ArgumentError(
+            f"{VARIABLE}={brief(text)} is no number of threads; set an integer from 1")
     return min(int(text), available_cores())
 
 

@@ -10,7 +10,7 @@ from cpython.mem cimport PyMem_Free
 from libc.stdint cimport int8_t, int32_t
 from libc.string cimport memcpy
 
-from ..errors import DTypeError, GraphError, ShapeError
+from ..errors import DTypeError, GraphError, NumberError, ShapeError, brief
 
 from .constants cimport capture, literal
 from .graph cimport Graph
@@ -123,7 +123,8 @@ cdef class Elementwise(Operation):
         result = self.apply(n, args[0], args[1] if n > 1 else None, args[2] if n > 2 else None)
         if result is NotImplemented:
             kinds = ", ".join([type(arg).__name__ for arg in args])
-            raise DTypeError(f"{self.name} cannot take arguments of types {kinds}")
+            where = (<Graph> [x.graph for x in args if type(x) is Variable][0]).here()
+            raise DTypeError(f"{self.name} cannot take arguments of types {kinds}{where}")
         return result
 
     def bprop(self, int position, g, y, *inputs):
@@ -193,7 +194,13 @@ cdef class Elementwise(Operation):
         for j in range(n):
             if type(<object> args[j]) is not Variable:
                 if codes[j] < ARRAY:
-                    inputs[j] = literal(graph, <object> args[j], resolved[j])
+                    try:
+                        inputs[j] = literal(graph, <object> args[j], resolved[j])
+                    except OverflowError:
+                        raise NumberError(
+                            f"{self.name}: {brief(<object> args[j])} does not fit "
+                            f"{type_dtypes[resolved[j]]}{graph.here()}; convert the other operand "
+                            "with .astype") from None
                     continue
                 inputs[j] = capture(graph, <object> args[j])
             if graph.nodes[inputs[j]].dtype != resolved[j]:
@@ -286,6 +293,9 @@ def as_operand(value):
             raise DTypeError(f"{type(value).__name__} is not supported: pass a plain array")
         return np.asarray(value)
     if isinstance(value, (list, tuple)):
-        array = np.asarray(value)
+        try:
+            array = np.asarray(value)
+        except ValueError:                         # a ragged list
+            return None
         return None if array.dtype == object else array
     return None

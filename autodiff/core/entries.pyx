@@ -122,7 +122,7 @@ cdef class Entry:
         into = self.out_leaves(out)
         results = []
         if self.program is not None:
-            results = self.program.run(arrays, self.constants, into)
+            results = self.program.run(arrays, self.constants, into, self.name_of)
         return self.build(results) if out is None else out
 
     cdef object call(self, tuple args, dict kwargs, object out):
@@ -147,7 +147,7 @@ cdef class Entry:
                     and self.match(<Structure> both.items[1], kwargs, &at, bases, bases + n, held)):
                 return MISS
             if out is not None:
-                check_results(into, executable.n_outputs, executable.outputs, held)
+                check_results(into, executable.n_outputs, executable.outputs, held, self.name_of)
             for k in range(len(self.constants)):
                 bases[FIRST + executable.n_inputs + k] = cnp.PyArray_BYTES(
                     <cnp.ndarray> self.constants[k])
@@ -240,9 +240,18 @@ cdef class Entry:
                 "this one also returns something else")
         leaves = leaves_like(self.result, out)
         if leaves is None:
-            names = ", ".join(paths(put_together_names(self.result), "result")) or "None"
+            names = ", ".join(self.names()) or "None"
             raise ArgumentError(f"out= is not built like the result; it needs {names}")
         return leaves
+
+    cdef list names(self):
+        """The paths of the leaves of the result: result['W'], ..."""
+        cdef Py_ssize_t at = 0
+        return paths(put_together(self.result, [0] * self.result.n_leaves, &at), "result")
+
+    def name_of(self, k):
+        """What errors about out= call the array for the k-th leaf of the result."""
+        return f"the array for {self.names()[k]}"
 
     cdef object build(self, list results):
         """The result of the function, of the arrays of the program."""
@@ -253,12 +262,6 @@ cdef class Entry:
             leaves = [next(computed) if leaf is None else own((<tuple> leaf)[0])
                       for leaf in self.rest]
         return put_together(self.result, leaves, &at)
-
-
-cdef object put_together_names(Structure structure):
-    """The container with something for each leaf, so that `paths` can name them."""
-    cdef Py_ssize_t at = 0
-    return put_together(structure, [0] * structure.n_leaves, &at)
 
 
 cdef object own(object leaf):

@@ -174,14 +174,12 @@ cdef class Graph(Nodes):
         return self.add(&made, inputs)
 
     cdef void* intern_shape(self, Operation op, tuple shape) except NULL:
-        """The one tuple equal to `shape`; its arrays have no more bytes than an int64 counts."""
+        """The one tuple equal to `shape`; ShapeError where no array has such a shape."""
         found = self.shapes.get(shape)
         if found is None:
-            if len(shape) > MAX_NDIM:
-                raise ShapeError(
-                    f"{op.name}: {len(shape)} axes{self.here()}; autodiff goes up to {MAX_NDIM}")
-            if 8 * math.prod([max(extent, 1) for extent in shape]) >= INT64_MAX:
-                raise ShapeError(f"shape {shape} is larger than any array{self.here()}")
+            why = no_shape(shape)
+            if why is not None:
+                raise ShapeError(f"{op.name}: {why}{self.here()}")
             found = self.shapes[shape] = shape
         return <void*> found      # kept alive by self.shapes
 
@@ -254,3 +252,14 @@ cdef class Graph(Nodes):
         v.index = index
         self.handles[index] = <void*> v
         return v
+
+
+cdef str no_shape(tuple shape):
+    """Why no array has this shape, or None: its bytes must be a number that an int64 counts."""
+    if len(shape) > MAX_NDIM:
+        return f"{len(shape)} axes are too many, autodiff goes up to {MAX_NDIM}"
+    if any([extent < 0 for extent in shape]):
+        return f"shape {shape} has a negative extent"
+    if 8 * math.prod([max(extent, 1) for extent in shape]) >= INT64_MAX:
+        return f"shape {shape} is larger than any array"
+    return None

@@ -7,7 +7,7 @@ import numpy as np
 from cpython.mem cimport PyMem_Free
 from libc.stdint cimport int32_t
 
-from ..errors import GraphError
+from ..errors import ArgumentError, DTypeError, GraphError
 
 from .constants cimport capture
 from .graph cimport Graph, current_graph
@@ -19,7 +19,7 @@ from .variable cimport Variable
 cdef Operation _variable = operation("variable"), _argument = operation("argument")
 
 
-def variable(str name, shape=(), dtype=np.float64, Graph graph=None):
+def variable(name, shape=(), dtype=np.float64, graph=None):
     """Make a leaf of the current graph that stands for an array to be given later.
 
     Parameters
@@ -36,7 +36,11 @@ def variable(str name, shape=(), dtype=np.float64, Graph graph=None):
     Raises
     ------
     DTypeError
-        For object, string, complex and other dtypes.
+        For object, string, complex and other dtypes, and for what is no shape.
+    ShapeError
+        For a negative extent, too many axes or bytes.
+    ArgumentError
+        For a name that is no string, or a graph that is none.
 
     Examples
     --------
@@ -45,18 +49,21 @@ def variable(str name, shape=(), dtype=np.float64, Graph graph=None):
     >>> W.shape, W.dtype, W.op.name
     ((784, 10), dtype('float32'), 'variable')
     """
-    if isinstance(shape, (int, np.integer)):
-        shape = (shape,)
-    shape = tuple([operator.index(extent) for extent in shape])
-    if any([extent < 0 for extent in shape]):
-        raise ValueError(f"variable {name!r}: shape {shape} has a negative extent")
-    cdef int32_t index
+    if not isinstance(name, str):
+        raise ArgumentError(f"variable: a name is a string, not {name!r}")
+    if graph is not None and not isinstance(graph, Graph):
+        raise ArgumentError(f"variable {name!r}: graph= takes an ad.Graph, not {graph!r}")
+    try:
+        extents = (shape,) if isinstance(shape, (int, np.integer)) else shape
+        extents = tuple([operator.index(extent) for extent in extents])
+    except TypeError:
+        raise DTypeError(
+            f"variable {name!r}: a shape is an int or a tuple of ints, not {shape!r}") from None
+    cdef Graph home = current_graph() if graph is None else graph
     cdef int number = dtype_number(dtype, f"variable {name!r}")
-    if graph is None:
-        graph = current_graph()
-    index = graph.append(_variable, 0, NULL, shape, number, 0, 0)
-    graph.names[index] = name
-    return graph.handle(index)
+    cdef int32_t index = home.append(_variable, 0, NULL, extents, number, 0, 0)
+    home.names[index] = name
+    return home.handle(index)
 
 
 def argument(Graph graph, shape, dtype, str name=None, weak=False, Variable outer=None):

@@ -85,7 +85,10 @@ cdef Operation _variable = VARIABLE, _argument = ARGUMENT, _constant = CONSTANT
 
 cpdef int dtype_number(object dtype, str what) except -1:
     """NumPy's type number of `dtype`; DTypeError if values of it cannot be computed with."""
-    found = np.dtype(dtype)
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        raise DTypeError(f"{what}: {dtype!r} is no dtype; give one as np.float32") from None
     if found.num >= 32 or type_dtypes[found.num] is None:
         raise DTypeError(
             f"{what} has dtype {found}; autodiff computes with float32, float64, integers and "

@@ -1,5 +1,6 @@
 """Types of the compiled programs."""
 
+from collections.abc import Callable
 from typing import Any, final
 
 import numpy as np
@@ -45,7 +46,9 @@ class Executable:
     def accept(
         self, given: tuple[Any, ...]
     ) -> tuple[list[NDArray[Any]], tuple[tuple[int, ...] | None, ...] | None]: ...
-    def check(self, out: list[Any], arrays: list[Any]) -> None: ...
+    def check(
+        self, out: list[Any], arrays: list[Any], name_of: Callable[[int], str]
+    ) -> None: ...
     def coerce(self, k: int, given: Any) -> NDArray[Any]: ...
     def __call__(
         self,

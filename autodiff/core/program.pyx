@@ -13,7 +13,7 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport INT64_MAX, int32_t, int64_t
 from libc.string cimport memcmp
 
-from ..errors import ArenaError, ArgumentError, DTypeError, IndexRangeError, ShapeError
+from ..errors import ArenaError, ArgumentError, DTypeError, IndexRangeError, ShapeError, brief
 
 from .code cimport ARENA, BLOCK, FIRST, Code, Instruction, Operand, callback
 from .operations cimport type_dtypes
@@ -176,9 +176,12 @@ cdef class Executable:
             raise DTypeError(
                 f"input {name!r}: {type(given).__name__} is not supported, pass a plain array")
         if isinstance(given, (bool, int, float, list, tuple)):
-            plain = np.asarray(given)
+            try:
+                plain = np.asarray(given)
+            except ValueError:                     # a ragged list
+                plain = np.asarray(None)
             if plain.dtype.kind not in "biuf" or not np.can_cast(plain.dtype, dtype, "same_kind"):
-                raise DTypeError(f"input {name!r} is {dtype}, {given!r} was given")
+                raise DTypeError(f"input {name!r} is {dtype}, {brief(given)} was given")
             array = plain.astype(dtype)
         else:
             array = np.asarray(given)
@@ -194,12 +197,12 @@ cdef class Executable:
             array = array.astype(dtype)
         return array
 
-    def check(self, list out, list arrays):
+    def check(self, list out, list arrays, name_of):
         """Raise DTypeError, ShapeError or ArgumentError where results cannot be written into out.
 
-        `arrays` are the arguments, which must lie elsewhere.
+        `arrays` are the arguments, which must lie elsewhere; `name_of` names a result.
         """
-        check_results(out, self.n_outputs, self.outputs, arrays)
+        check_results(out, self.n_outputs, self.outputs, arrays, name_of)
 
     def __call__(self, list arrays, list constants, int64_t[::1] spent=None, list out=None,
                  int64_t times=1):
@@ -286,6 +289,8 @@ cdef class Executable:
         cdef Run* run = <Run*> of_run
         name, node = self.regions.describe(self.code.instructions[failed].region)
         y = self.regions.graph.handle(node)
+        if name == y.op.name:
+            name = getattr(y.op, "blamed", name)
         where = f"{name}" + (f" ({y.line})" if y.line else "")
         if run.exception != NULL:
             error = <object> run.exception

@@ -18,4 +18,5 @@ cdef class Memory:
 
 cdef Memory new_memory(int64_t nbytes)
 cdef object new_result(const Output* at, Memory memory, char** bases)
-cdef int check_results(list out, Py_ssize_t n, const Output* outputs, list arrays) except -1
+cdef int check_results(list out, Py_ssize_t n, const Output* outputs, list arrays,
+                       object name_of) except -1

@@ -50,14 +50,18 @@ cdef object new_result(const Output* at, Memory memory, char** bases):
     return array
 
 
-cdef int check_results(list out, Py_ssize_t n, const Output* outputs, list arrays) except -1:
-    """Raise where the n results cannot be written into `out`; `arrays` are the arguments."""
+cdef int check_results(list out, Py_ssize_t n, const Output* outputs, list arrays,
+                       object name_of) except -1:
+    """Raise where the n results cannot be written into `out`; `arrays` are the arguments.
+
+    `name_of` the number of a result makes what the error calls the array that is given for it.
+    """
     cdef Py_ssize_t k, j
     cdef int64_t low, high, other_low, other_high
     if len(out) != n:
         raise ArgumentError(f"out= takes {n} arrays, {len(out)} were given")
     for k in range(n):
-        check_result(out[k], &outputs[k], k)
+        check_result(out[k], &outputs[k], k, name_of)
         extent_of(<cnp.ndarray> out[k], &low, &high)
         for j in range(k + len(arrays)):
             array = out[j] if j < k else arrays[j - k]
@@ -65,31 +69,35 @@ cdef int check_results(list out, Py_ssize_t n, const Output* outputs, list array
                 continue          # numbers and lists become arrays of their own
             extent_of(<cnp.ndarray> array, &other_low, &other_high)
             if low < other_high and other_low < high:
-                what = f"array {j} of out=" if j < k else f"argument {j - k}"
+                what = name_of(j) if j < k else f"argument {j - k}"
                 raise ArgumentError(
-                    f"out=: array {k} overlaps {what} in memory, which may be read after it "
+                    f"out=: {name_of(k)} overlaps {what} in memory, which may be read after it "
                     "is written; give it memory of its own")
     return 0
 
 
-cdef int check_result(object given, const Output* wanted, Py_ssize_t k) except -1:
+cdef int check_result(object given, const Output* wanted, Py_ssize_t k,
+                      object name_of) except -1:
     """Raise where a result cannot be written into the k-th array that was given for it."""
     dtype = type_dtypes[wanted.dtype]
     shape = tuple([wanted.layout[1 + d] for d in range(wanted.layout[0])])
-    if not isinstance(given, np.ndarray) or isinstance(given, np.ma.MaskedArray):
+    if type(given) is not np.ndarray and (
+            not isinstance(given, np.ndarray)
+            or isinstance(given, (np.ma.MaskedArray, np.matrix))):
         raise ArgumentError(
-            f"out=: array {k} is a {type(given).__name__}, an array of {dtype} and shape {shape} "
-            "is needed")
+            f"out=: {name_of(k)} is a {type(given).__name__}, an array of {dtype} and shape "
+            f"{shape} is needed")
     if given.dtype is not dtype and given.dtype != dtype:
-        raise DTypeError(f"out=: array {k} is of {given.dtype}, the result of {dtype}")
+        raise DTypeError(f"out=: {name_of(k)} is of {given.dtype}, the result of {dtype}")
     if given.shape != shape:
-        raise ShapeError(f"out=: array {k} has shape {given.shape}, the result {shape}")
+        raise ShapeError(f"out=: {name_of(k)} has shape {given.shape}, the result {shape}")
     flags = cnp.PyArray_FLAGS(<cnp.ndarray> given)
     for flag, name in (
             (cnp.NPY_ARRAY_C_CONTIGUOUS, "in C order"), (cnp.NPY_ARRAY_ALIGNED, "aligned"),
             (cnp.NPY_ARRAY_WRITEABLE, "writable")):
         if not flags & flag:
-            raise ArgumentError(f"out=: array {k} is not {name}; give one that is, np.empty(...)")
+            raise ArgumentError(
+                f"out=: {name_of(k)} is not {name}; give one that is, np.empty(...)")
     return 0
 
 

@@ -9,7 +9,7 @@ from operator import index
 from libc.stdint cimport int64_t
 
 from autodiff.core.cores import threads_at_start
-from autodiff.errors import ArenaError, ArgumentError
+from autodiff.errors import ArenaError, ArgumentError, brief
 
 cdef extern from "threads.h" nogil:
     int MAX_THREADS
@@ -58,7 +58,7 @@ def set_num_threads(n):
         count = 0
     if not 1 <= count <= MAX_THREADS:
         raise ArgumentError(
-            f"set_num_threads: {n!r} is no number of threads; give an integer from 1 to "
+            f"set_num_threads: {brief(n)} is no number of threads; give an integer from 1 to "
             f"{MAX_THREADS}")
     thread_limit = count
 

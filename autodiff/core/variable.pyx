@@ -3,6 +3,8 @@
 What the methods compute is given by the layers above (`operations.provide`, `set_operator`).
 """
 
+import numpy as np
+
 cimport cython
 from libc.stdint cimport int32_t, int64_t
 
@@ -38,7 +40,23 @@ cdef inline object operate(int which, object a, object b):
     op = operators[which]
     if op is None:
         return NotImplemented
-    return (<Operation> op).binary(a, b)
+    found = (<Operation> op).binary(a, b)
+    if found is NotImplemented and which != EQUAL and which != NOT_EQUAL:
+        return functions["no_operand"](op, a, b)
+    return found
+
+
+cdef object by_numpy(str name, a, b, dict options):
+    """What a function of NumPy makes of these: its options are read where NumPy's calls are."""
+    return getattr(np, name)(a, b, **options)
+
+
+cdef object reduced(str name, x, axis, keepdims, dict options):
+    """A reduction; with options that are NumPy's alone, by NumPy's function."""
+    if options:
+        options["keepdims"] = keepdims
+        return by_numpy(name, x, axis, options)
+    return functions[name](x, axis=axis, keepdims=keepdims)
 
 
 @cython.freelist(64)      # a sweep makes and drops a handle for each node it looks at
@@ -254,6 +272,19 @@ cdef class Variable:
     def __abs__(self): return functions["abs"](self)
     def __getitem__(self, index): return functions["getitem"](self, index)
 
+    # Without a rule: through NumPy to the error that says what to use.
+    def __and__(self, other): return by_numpy("bitwise_and", self, other, {})
+    def __rand__(self, other): return by_numpy("bitwise_and", other, self, {})
+    def __or__(self, other): return by_numpy("bitwise_or", self, other, {})
+    def __ror__(self, other): return by_numpy("bitwise_or", other, self, {})
+    def __xor__(self, other): return by_numpy("bitwise_xor", self, other, {})
+    def __rxor__(self, other): return by_numpy("bitwise_xor", other, self, {})
+    def __lshift__(self, other): return by_numpy("left_shift", self, other, {})
+    def __rshift__(self, other): return by_numpy("right_shift", self, other, {})
+    def __divmod__(self, other): return by_numpy("divmod", self, other, {})
+    def __invert__(self): return np.invert(self)
+    def __round__(self, digits=0): return by_numpy("round", self, digits, {})
+
     def __setitem__(self, index, value):
         raise GraphError(
             f"{self!r} cannot be assigned to: a Variable is a value, not a place. Build the "
@@ -276,33 +307,45 @@ cdef class Variable:
         """The transpose, all axes reversed."""
         return functions["transpose"](self)
 
-    def sum(self, axis=None, keepdims=False):
+    def sum(self, axis=None, keepdims=False, **others):
         """Sum over `axis` (None: all axes); see numpy.sum."""
-        return functions["sum"](self, axis=axis, keepdims=keepdims)
+        return reduced("sum", self, axis, keepdims, others)
 
-    def mean(self, axis=None, keepdims=False):
+    def mean(self, axis=None, keepdims=False, **others):
         """Mean over `axis`; see numpy.mean."""
-        return functions["mean"](self, axis=axis, keepdims=keepdims)
+        return reduced("mean", self, axis, keepdims, others)
 
-    def max(self, axis=None, keepdims=False):
+    def max(self, axis=None, keepdims=False, **others):
         """Maximum over `axis`; see numpy.max."""
-        return functions["max"](self, axis=axis, keepdims=keepdims)
+        return reduced("max", self, axis, keepdims, others)
 
-    def min(self, axis=None, keepdims=False):
+    def min(self, axis=None, keepdims=False, **others):
         """Minimum over `axis`; see numpy.min."""
-        return functions["min"](self, axis=axis, keepdims=keepdims)
+        return reduced("min", self, axis, keepdims, others)
 
-    def argmax(self, axis=None, keepdims=False):
+    def argmax(self, axis=None, keepdims=False, **others):
         """Index of the maximum over `axis`; see numpy.argmax."""
-        return functions["argmax"](self, axis=axis, keepdims=keepdims)
+        return reduced("argmax", self, axis, keepdims, others)
+
+    def var(self, axis=None, keepdims=False, **others):
+        """Variance over `axis`; see numpy.var."""
+        return reduced("var", self, axis, keepdims, others)
+
+    def std(self, axis=None, keepdims=False, **others):
+        """Standard deviation over `axis`; see numpy.std."""
+        return reduced("std", self, axis, keepdims, others)
 
     def dot(self, other):
         """Dot product; see numpy.dot."""
         return functions["dot"](self, other)
 
-    def reshape(self, *shape):
+    def reshape(self, *shape, **others):
         """The same elements in another shape; see numpy.reshape."""
-        return functions["reshape"](self, shape[0] if len(shape) == 1 else shape)
+        if len(shape) == 1:
+            shape, = shape
+        if others:
+            return by_numpy("reshape", self, shape, others)
+        return functions["reshape"](self, shape)
 
     def transpose(self, *axes):
         """Permute the axes; see numpy.transpose."""
@@ -318,18 +361,36 @@ cdef class Variable:
         """Drop axes of extent one; see numpy.squeeze."""
         return functions["squeeze"](self, axis=axis)
 
-    def take(self, indices, axis=None):
+    def take(self, indices, axis=None, **others):
         """Elements at `indices` along `axis`; see numpy.take."""
+        if others:
+            others["axis"] = axis
+            return by_numpy("take", self, indices, others)
         return functions["take"](self, indices, axis=axis)
 
-    def clip(self, a_min=None, a_max=None):
+    def clip(self, a_min=None, a_max=None, **others):
         """Limit values to the closed interval [a_min, a_max]; see numpy.clip."""
+        if others:
+            others["a_max"] = a_max
+            return by_numpy("clip", self, a_min, others)
         return functions["clip"](self, a_min, a_max)
 
-    def ravel(self):
+    def ravel(self, order="C"):
         """All elements along one axis; see numpy.ravel."""
+        if order != "C":
+            return by_numpy("ravel", self, order, {})
         return functions["reshape"](self, (-1,))
 
-    def astype(self, dtype):
+    def flatten(self, order="C"):
+        """All elements along one axis; see numpy.ndarray.flatten."""
+        return self.ravel(order)
+
+    def copy(self, order="C"):
+        """Itself: a value that nothing can change needs no copy; see numpy.ndarray.copy."""
+        return by_numpy("copy", self, order, {})
+
+    def astype(self, dtype, **others):
         """Convert to `dtype`; see numpy.ndarray.astype."""
+        if others:
+            return functions["astype_with"](self, dtype, others)
         return functions["astype"](self, dtype)

@@ -5,7 +5,7 @@ import json
 import re
 from pathlib import Path
 
-from autodiff.explain.text import operations_of
+from autodiff.explain.text import checked_path, operations_of
 from autodiff.explain.timeline import rows_by_line, timeline
 from autodiff.planning.schedule import format_bytes
 
@@ -143,7 +143,7 @@ def write_page(plan, path):
     parts = {"TITLE": html.escape(f"Plan under {plan.policy!r}"), "SUMMARY": _summary(plan),
              "HELD": _held(plan), "AGAIN": _again(plan), "DATA": data}
     text = re.sub("__([A-Z]+)__", lambda found: parts[found[1]], _PAGE)
-    Path(path).write_text(text, encoding="utf-8")
+    Path(checked_path(path)).write_text(text, encoding="utf-8")
 
 
 def _data(plan):

@@ -1,8 +1,11 @@
 """Plans, frontiers and profiles as pictures; matplotlib is imported when the first is drawn."""
 
+from pathlib import Path
+
 import numpy as np
 
-from autodiff.errors import MissingExtraError
+from autodiff.errors import ArgumentError, MissingExtraError, brief
+from autodiff.explain.text import checked_path
 from autodiff.explain.timeline import rows_by_line, timeline
 from autodiff.planning.schedule import format_bytes
 
@@ -21,6 +24,16 @@ def new_figure(size):
         raise MissingExtraError(
             "pictures need matplotlib: pip install 'autodiff-budget[plots]'") from None
     return Figure(figsize=size, layout="constrained"), matplotlib
+
+
+def save(figure, path):
+    """Write a figure; ArgumentError for what is no path, or ends in no format of pictures."""
+    path = checked_path(path)
+    ending = Path(path).suffix.lstrip(".").lower()
+    if ending and ending not in figure.canvas.get_supported_filetypes():
+        raise ArgumentError(
+            f"plot: there is no format {ending!r} of {brief(path)}; write .png, .svg or .pdf")
+    figure.savefig(path, dpi=120)
 
 
 def plot_plan(plan, path):
@@ -61,7 +74,7 @@ def plot_plan(plan, path):
     below.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
     for axes in (above, below):
         axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=120)
+    save(figure, path)
 
 
 def _mark_peak(axes, plan, shown, scale):
@@ -85,7 +98,7 @@ def plot_frontier(frontier, path):
     nbytes = np.array([point.peak_bytes for point in frontier]) / scale
     overhead = np.array([point.overhead for point in frontier])
     least = np.array([(1 + point.overhead) / (1 + point.gap) - 1 for point in frontier])
-    bound, end = frontier.bound_bytes / scale, 1.04 * nbytes[-1]
+    bound, end = frontier.bound_bytes / scale, 1.04 * max(1 / scale, nbytes[-1])
     axes.axvspan(0, bound, color=FAINT, alpha=0.25, lw=0, label="proven impossible")
     # A plan serves budgets up to the next plan's; a bound, proven for one budget, holds below it.
     axes.step([*nbytes, end], [*overhead, overhead[-1]], where="post", color=FIRST, label="plans")
@@ -105,7 +118,7 @@ def plot_frontier(frontier, path):
         seconds.set_ylabel("seconds, estimated")
     axes.spines["top"].set_visible(False)
     axes.legend(frameon=False)
-    figure.savefig(path, dpi=120)
+    save(figure, path)
 
 
 def plot_profile(profile, path):
@@ -147,7 +160,7 @@ def plot_profile(profile, path):
                  bbox_to_anchor=(0.5, -0.02), ncols=2, frameon=False, fontsize="small")
     for axes in (above, below):
         axes.spines["top"].set_visible(False)
-    figure.savefig(path, dpi=120)
+    save(figure, path)
 
 
 def _unit(nbytes):

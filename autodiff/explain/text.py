@@ -1,11 +1,21 @@
 """A plan on one screen: its price and proof, its peak and its recomputations by line, its steps."""
 
+from os import PathLike
+
+from autodiff.errors import ArgumentError, brief
 from autodiff.planning.schedule import format_bytes
 
 LINES = 6          # rows of the peak and of what is recomputed; the rest is added up in one more
 OPERATIONS = 3     # names of operations in a row
 ENDS = 8           # steps shown from each end
 WIDEST = 40        # characters of a source line
+
+
+def checked_path(path):
+    """The path of a file to write; ArgumentError for what is none."""
+    if not isinstance(path, (str, PathLike)):
+        raise ArgumentError(f"a file is saved under a path, not {brief(path)}")
+    return path
 
 
 def explain(plan):

@@ -6,6 +6,7 @@ from autodiff import random
 from autodiff.core.making import constant
 from autodiff.core.variable import Variable
 from autodiff.errors import ArgumentError
+from autodiff.numpy.calls import line_of
 from autodiff.ops.elementwise import where
 
 
@@ -37,7 +38,7 @@ def dropout(x, rate, key):
     Source: Srivastava et al. 2014, in the form that needs no change after training.
     """
     if not isinstance(rate, Variable) and not 0 <= rate < 1:
-        raise ArgumentError(f"dropout: the rate {rate} is not in [0, 1)")
+        raise ArgumentError(f"dropout: the rate {rate} is not in [0, 1){line_of((x, key))}")
     if isinstance(x, Variable) and not isinstance(key, Variable):
         key = constant(x.graph, key)
     keep = 1 - rate

@@ -109,7 +109,7 @@ from autodiff.ops.movement import (
     transpose,
 )
 from autodiff.ops.products import dot, matmul, outer
-from autodiff.ops.reductions import argmax, max, mean, min, sum
+from autodiff.ops.reductions import argmax, max, mean, min, std, sum, var
 from autodiff.ops.softmax import cross_entropy, log_softmax, logsumexp, one_hot, softmax
 
 # NumPy's second names for the same functions.
@@ -211,6 +211,7 @@ __all__ = [
     "square",
     "squeeze",
     "stack",
+    "std",
     "subtract",
     "sum",
     "swapaxes",
@@ -222,6 +223,7 @@ __all__ = [
     "uint32",
     "uint64",
     "uint8",
+    "var",
     "where",
     "zeros",
     "zeros_like",

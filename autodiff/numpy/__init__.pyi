@@ -132,6 +132,7 @@ __all__ = [
     "square",
     "squeeze",
     "stack",
+    "std",
     "subtract",
     "sum",
     "swapaxes",
@@ -143,6 +144,7 @@ __all__ = [
     "uint32",
     "uint64",
     "uint8",
+    "var",
     "where",
     "zeros",
     "zeros_like",
@@ -221,6 +223,18 @@ def mean(x: ArrayLike, axis: _Axes = None, keepdims: bool = False) -> Any: ...
 def min(x: Variable, axis: _Axes = None, keepdims: bool = False) -> Variable: ...
 @overload
 def min(x: ArrayLike, axis: _Axes = None, keepdims: bool = False) -> Any: ...
+@overload
+def std(
+    x: Variable, axis: _Axes = None, ddof: float = 0, keepdims: bool = False
+) -> Variable: ...
+@overload
+def std(x: ArrayLike, axis: _Axes = None, ddof: float = 0, keepdims: bool = False) -> Any: ...
+@overload
+def var(
+    x: Variable, axis: _Axes = None, ddof: float = 0, keepdims: bool = False
+) -> Variable: ...
+@overload
+def var(x: ArrayLike, axis: _Axes = None, ddof: float = 0, keepdims: bool = False) -> Any: ...
 @overload
 def sum(x: Variable, axis: _Axes = None, keepdims: bool = False) -> Variable: ...
 @overload

@@ -44,11 +44,13 @@ PARAMETERS = {
     "shape": "a",
     "size": "a axis",
     "squeeze": "a axis",
+    "std": "a axis {dtype} [out] ddof keepdims / [where] [mean] correction=ddof",
     "stack": "arrays axis [out] / {dtype} [casting]",
     "sum": "a axis {dtype} [out] keepdims [initial] [where]",
     "swapaxes": "a axis1 axis2",
     "take": "a indices axis [out] mode",
     "transpose": "a axes",
+    "var": "a axis {dtype} [out] ddof keepdims / [where] [mean] correction=ddof",
     "where": "condition x y",
     "zeros_like": "a dtype [order] [subok] shape / [device]",
 }

@@ -10,7 +10,7 @@ from autodiff.core.making import constant, here
 from autodiff.core.variable import Variable
 from autodiff.errors import ShapeError
 from autodiff.ops.elementwise import astype
-from autodiff.ops.movement import broadcast_to, normal_axis, reshape
+from autodiff.ops.movement import broadcast_to, normal_axis, reshape, shape_tuple
 
 
 def shape(a):
@@ -28,7 +28,7 @@ def size(a, axis=None):
     if axis is None:
         return a.size
     axes = axis if isinstance(axis, tuple) else (axis,)
-    extents = [a.shape[normal_axis(k, a.ndim, "size")] for k in axes]
+    extents = [a.shape[normal_axis(k, a.ndim, "size", a)] for k in axes]
     return int(np.prod(extents))
 
 
@@ -65,12 +65,12 @@ def full_like(a, fill_value, dtype=None, shape=None):
     A Variable as `fill_value` keeps its gradient.
     """
     dtype = np.dtype(a.dtype if dtype is None else dtype)
-    shape = np.shape(a) if shape is None else shape
     if isinstance(fill_value, Variable):
         x = astype(fill_value, dtype)
     else:
         x = constant(a.graph, np.asarray(fill_value).astype(dtype))
-    if x.ndim > len(np.broadcast_shapes(shape)):
+    shape = np.shape(a) if shape is None else shape_tuple(shape, "full_like", x)
+    if x.ndim > len(shape):
         raise ShapeError(f"full_like: shape {x.shape} does not fill {shape}{here(x)}")
     return broadcast_to(x, shape)
 

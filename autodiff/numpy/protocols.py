@@ -13,6 +13,7 @@ from autodiff.core.variable import set_ufuncs
 from autodiff.errors import UnsupportedError
 from autodiff.numpy.calls import PARAMETERS, Call, line_of, refuse_option
 from autodiff.numpy.forms import FORMS
+from autodiff.ops.conversion import astype
 from autodiff.ops.movement import reshape
 
 UFUNCS: dict = {}                 # numpy.ufunc -> frontend
@@ -33,8 +34,14 @@ ADVICE = {
               "np.broadcast_to or np.full_like(v, w) on Variables",
     "nonzero": "how many there are depends on the values: use x.value",
     "norm": "np.sqrt(np.square(x).sum())",
-    "var": "np.square(x - x.mean()).mean()",
-    "std": "np.sqrt(np.square(x - x.mean()).mean())",
+    "bitwise_and": "np.logical_and, for booleans",
+    "bitwise_or": "np.logical_or, for booleans",
+    "bitwise_xor": "p != q, for booleans",
+    "invert": "np.logical_not, for booleans",
+    "left_shift": "x * 2**n",
+    "right_shift": "x // 2**n",
+    "divmod": "x // y and x % y",
+    "round": "np.floor(x + 0.5), whose gradient is zero",
     "vstack": "np.concatenate, or np.stack for 1-d values",
     "hstack": "np.concatenate",
 }
@@ -97,6 +104,13 @@ def outer(frontend, a, b):
     return frontend(reshape(a, np.shape(a) + (1,) * np.ndim(b)), b)
 
 
+def astype_with(x, dtype, keywords):
+    """`x.astype(dtype)` with further options of NumPy's."""
+    for option, value in keywords.items():
+        refuse_option("astype", option, value, (x,), {})
+    return astype(x, dtype)
+
+
 def full_name(function):
     """`np.linalg.norm`, as the user writes it."""
     if not isinstance(function, np.ufunc):
@@ -121,5 +135,5 @@ def unknown(name, inputs, keywords):
         f"autodiff has no rule for {name}{line_of(inputs, keywords)}: {advice}")
 
 
-provide(array_ufunc=array_ufunc, array_function=array_function)
+provide(array_ufunc=array_ufunc, array_function=array_function, astype_with=astype_with)
 set_ufuncs(UFUNCS)                # a plain call of one is not worth a frame of Python

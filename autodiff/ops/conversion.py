@@ -4,9 +4,10 @@ import numpy as np
 
 from autodiff.core import elementwise as core
 from autodiff.core import regions
-from autodiff.core.making import node
+from autodiff.core.making import here, node
 from autodiff.core.operations import dtype_number, provide
 from autodiff.core.variable import Variable
+from autodiff.errors import DTypeError
 from autodiff.ops.table import UNDEFINED, Elementwise
 
 
@@ -64,10 +65,13 @@ def astype(x, dtype):
     >>> x.astype(np.float32).dtype
     dtype('float32')
     """
-    dtype = np.dtype(dtype)
     if not isinstance(x, Variable):
         return np.asarray(x).astype(dtype)
-    dtype_number(dtype, "astype")
+    try:
+        dtype_number(dtype, "astype")
+    except DTypeError as error:
+        raise DTypeError(f"{error}{here(x)}") from None
+    dtype = np.dtype(dtype)
     if x.dtype == dtype and not x.weak:
         return x
     op = cast

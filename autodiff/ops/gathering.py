@@ -10,11 +10,18 @@ import numpy as np
 from autodiff.core.making import constant, here
 from autodiff.core.variable import Variable
 from autodiff.errors import IndexingError, IndexRangeError
-from autodiff.ops.elementwise import astype
+from autodiff.ops.elementwise import astype, minimum
 from autodiff.ops.movement import transpose
 from autodiff.ops.table import Linear
 
 INT64 = np.dtype(np.int64)
+LARGEST = np.uint64(2**63 - 1)
+
+
+def as_places(index):
+    """An integer array or Variable as int64; what that cannot count becomes its largest number,
+    which is no place of any axis."""
+    return astype(minimum(index, LARGEST) if index.dtype == np.uint64 else index, INT64)
 
 
 def _looked_up(y):
@@ -95,7 +102,7 @@ def scatter_add(x, shape, lead, indices):
 def _broadcast(x, indices):
     """The index arrays as int64 Variables, and the shape they broadcast to."""
     indices = [
-        astype(i, INT64) if isinstance(i, Variable) else constant(x.graph, i) for i in indices]
+        as_places(i) if isinstance(i, Variable) else constant(x.graph, i) for i in indices]
     try:
         return indices, np.broadcast_shapes(*(i.shape for i in indices))
     except ValueError:

@@ -13,8 +13,7 @@ from autodiff.core.making import constant, here
 from autodiff.core.operations import provide
 from autodiff.core.variable import Variable
 from autodiff.errors import ArgumentError, DTypeError, IndexingError
-from autodiff.ops.elementwise import astype
-from autodiff.ops.gathering import INT64, check_range, gather_along
+from autodiff.ops.gathering import INT64, as_places, check_range, gather_along
 from autodiff.ops.joining import stack
 from autodiff.ops.movement import normal_axis, reshape
 from autodiff.ops.slicing import as_range, slice_of
@@ -48,7 +47,7 @@ def _read(x, item):
         raise IndexingError(
             f"indexing: {item!r} cannot index shape {x.shape}{here(x)}: only integers, "
             "slices, ..., None, and arrays of integers or booleans can")
-    return int(array) if array.ndim == 0 else array.astype(INT64, copy=False)
+    return int(array) if array.ndim == 0 else as_places(array)
 
 
 def _is_mask(item):
@@ -75,15 +74,16 @@ def _expand(x, items):
     return [*items[:at], *[slice(None)] * missing, *items[at:]]
 
 
-def _basic(shape, index):
-    """The ranges of an index of slices and ints of its axes; None for any other, or a wrong one."""
+def _basic(x, index):
+    """The ranges of an index of slices and ints of axes of `x`; None for another or a wrong one."""
+    shape = x.shape
     if len(index) > len(shape):
         return None
     ranges = [(0, 1, extent) for extent in shape]
     for axis, item in enumerate(index):
         extent = shape[axis]
         if type(item) is slice:
-            ranges[axis] = as_range(item, extent)
+            ranges[axis] = as_range(item, extent, x)
         elif type(item) is int and -extent <= item < extent:
             ranges[axis] = item % extent
         else:
@@ -126,7 +126,7 @@ def getitem(x, index):
     """
     index = index if isinstance(index, tuple) else (index,)
     if type(x) is Variable:
-        ranges = _basic(x.shape, index)
+        ranges = _basic(x, index)
         if ranges is not None:
             return slice_of(x, ranges)
     else:
@@ -146,7 +146,7 @@ def getitem(x, index):
             shape.append(1)
             continue
         if isinstance(item, slice):
-            ranges.append(as_range(item, x.shape[axis]))
+            ranges.append(as_range(item, x.shape[axis], x))
             shape.append(ranges[-1][2])
             continue
         places.append(place)
@@ -215,7 +215,7 @@ def take(x, indices, axis=None, mode="raise"):
     if axis is None:
         x, axis = reshape(x, (-1,)), 0
     axis = normal_axis(axis, x.ndim, "take", x)
-    return getitem(x, (*[slice(None)] * axis, astype(indices, INT64)))
+    return getitem(x, (*[slice(None)] * axis, as_places(indices)))
 
 
 provide(getitem=getitem, take=take)

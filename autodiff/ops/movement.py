@@ -8,17 +8,26 @@ import numpy as np
 from autodiff.core.making import constant, here
 from autodiff.core.operations import provide
 from autodiff.core.variable import Variable
-from autodiff.errors import ShapeError
+from autodiff.errors import AutodiffError, DTypeError, ShapeError
 from autodiff.ops.table import Linear
 
 
-def normal_axis(axis, ndim, name, x=None):
+def normal_axis(axis, ndim, name, x):
     """`axis` counted from the front; ShapeError, at the line of `x`, where there is none such."""
-    axis = operator.index(axis)
+    try:
+        axis = operator.index(axis)
+    except TypeError as error:
+        raise _no_ints(error, axis, name, "an axis is an int", here(x)) from None
     if not -ndim <= axis < ndim:
-        where = "" if x is None else here(x)
-        raise ShapeError(f"{name}: axis {axis} is out of bounds for {ndim} dimensions{where}")
+        raise ShapeError(f"{name}: axis {axis} is out of bounds for {ndim} dimensions{here(x)}")
     return axis % ndim
+
+
+def _no_ints(error, given, name, wanted, where):
+    """What to raise where `operator.index` refused what an operation was given."""
+    if isinstance(error, AutodiffError):          # a Variable without a value
+        return error
+    return DTypeError(f"{name}: {wanted}, not {given!r}{where}")
 
 
 def distinct_axes(axis, ndim, name, x):
@@ -30,13 +39,17 @@ def distinct_axes(axis, ndim, name, x):
     return axes
 
 
-def shape_tuple(shape):
-    """A shape given as an int or a sequence, as a tuple of ints."""
+def shape_tuple(shape, name, x=None, wanted="a shape is an int or a tuple of ints"):
+    """A shape given as an int or a sequence, as a tuple of ints; DTypeError, at the line of `x`."""
     if type(shape) is tuple and all([type(extent) is int for extent in shape]):
         return shape                              # the usual case
-    if isinstance(shape, (int, np.integer)):
-        return (int(shape),)
-    return tuple(map(operator.index, shape))
+    try:
+        if isinstance(shape, (int, np.integer)):
+            return (int(shape),)
+        return tuple(map(operator.index, shape))
+    except TypeError as error:
+        where = "" if x is None else here(x)
+        raise _no_ints(error, shape, name, wanted, where) from None
 
 
 # ---- broadcast_to ---------------------------------------------------------------------------
@@ -76,9 +89,9 @@ def broadcast_to(x, shape):
     >>> np.broadcast_to(ad.variable("x", (3, 1)), (2, 3, 4)).shape
     (2, 3, 4)
     """
-    shape = shape_tuple(shape)
     if not isinstance(x, Variable):
         return np.broadcast_to(x, shape)
+    shape = shape_tuple(shape, "broadcast_to", x)
     if x.shape == shape:
         return x
     lead = len(shape) - x.ndim
@@ -162,9 +175,9 @@ def reshape(x, shape):
     >>> np.reshape(ad.variable("x", (3, 4)), (2, -1)).shape
     (2, 6)
     """
-    shape = shape_tuple(shape)
     if not isinstance(x, Variable):
         return np.reshape(x, shape)
+    shape = shape_tuple(shape, "reshape", x)
     if shape.count(-1) == 1:
         known = -math.prod(shape)
         if known > 0 and x.size % known == 0:
@@ -213,7 +226,7 @@ def transpose(x, axes=None):
         if len(axes) < 2:
             return x
         return _transpose([x], x.shape[::-1], x.dtype, (axes,))
-    axes = tuple(axes)
+    axes = shape_tuple(axes, "transpose", x, "axes are ints")
     if len(axes) != x.ndim:
         raise ShapeError(
             f"transpose: axes {axes} do not permute the {x.ndim} of {x.shape}{here(x)}")

@@ -9,9 +9,9 @@ import math
 
 import numpy as np
 
-from autodiff.core.making import constant
+from autodiff.core.making import constant, here
 from autodiff.core.variable import Variable, set_operator
-from autodiff.errors import ArgumentError
+from autodiff.errors import ArgumentError, brief
 from autodiff.ops.arithmetic import divide
 from autodiff.ops.comparisons import logical_and
 from autodiff.ops.functions import log
@@ -80,8 +80,8 @@ def _simpler(a, b):
 def _no_negative_power(a, b):
     if type(b) is int and b < 0:
         raise ArgumentError(
-            f"power: integers to the negative integer power {b}; convert the base with "
-            ".astype(float)")
+            f"power: integers to the negative integer power {brief(b)}{here(a)}; convert the "
+            "base with .astype(float)")
 
 
 power_integer = Elementwise(

@@ -1,5 +1,6 @@
 """Rows that reduce axes: sums, means, extremes and the place of the largest."""
 
+import builtins
 import math
 
 import numpy as np
@@ -8,7 +9,7 @@ from autodiff.core.making import here
 from autodiff.core.operations import provide
 from autodiff.core.variable import Variable
 from autodiff.errors import ShapeError
-from autodiff.ops.elementwise import astype, equal, where
+from autodiff.ops.elementwise import astype, equal, sqrt, square, where
 from autodiff.ops.movement import broadcast_to, distinct_axes, reshape, transpose
 from autodiff.ops.table import UNDEFINED, Linear, Structural
 
@@ -122,6 +123,37 @@ def mean(x, axis=None, keepdims=False):
     return _reduce(_mean, x, axes, keepdims) if axes else x
 
 
+def var(x, axis=None, ddof=0, keepdims=False):
+    """Variance over `axis`, sum of (x - mean)^2 / (n - ddof); see numpy.var.
+
+    Integers and booleans have a float64 variance; where n <= ddof it is NaN or infinite.
+
+    >>> var(np.array([[1.0, 3.0], [2.0, 6.0]]), axis=1)
+    array([1., 4.])
+    """
+    if not isinstance(x, Variable):
+        return np.var(x, axis=axis, ddof=ddof, keepdims=keepdims)
+    axes = normal_axes(axis, x, "var")
+    if x.dtype.kind in "biu":
+        x = astype(x, np.float64)
+    count = math.prod(x.shape[d] for d in axes)
+    squares = square(x - mean(x, axes, keepdims=True))
+    return sum(squares, axes, keepdims) / builtins.max(float(count - ddof), 0.0)
+
+
+def std(x, axis=None, ddof=0, keepdims=False):
+    """Standard deviation over `axis`, the root of `var`; see numpy.std.
+
+    Its slope at 0, where all elements are equal, is taken as 0.
+
+    >>> std(np.array([[1.0, 3.0], [2.0, 6.0]]), axis=1)
+    array([1., 2.])
+    """
+    if not isinstance(x, Variable):
+        return np.std(x, axis=axis, ddof=ddof, keepdims=keepdims)
+    return sqrt(var(x, axis, ddof, keepdims))
+
+
 # ---- extremes -------------------------------------------------------------------------------
 
 def _ties(y, x):
@@ -216,4 +248,4 @@ def argmax(x, axis=None, keepdims=False):
                    shape)
 
 
-provide(sum=sum, mean=mean, max=max, min=min, argmax=argmax)
+provide(sum=sum, mean=mean, var=var, std=std, max=max, min=min, argmax=argmax)

@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from autodiff.core.making import here
 from autodiff.core.operations import provide
 from autodiff.core.variable import Variable
+from autodiff.errors import UnsupportedError
 from autodiff.ops.conversion import astype
 from autodiff.ops.table import Elementwise, common, only_floats
 
@@ -19,7 +21,7 @@ _where = Elementwise(
     loop="where", resolve=_select_dtypes, doc="y = a where c, else b; g goes where y came from")
 
 
-def where(condition, x, y):
+def where(condition, x=None, y=None):
     """Select elements: x where `condition`, else y; see numpy.where with three arguments.
 
     What is not selected gets a gradient of zero. Beware that 0 times an infinite slope is NaN:
@@ -34,6 +36,8 @@ def where(condition, x, y):
     ------
     ShapeError
         Where the three shapes cannot be broadcast together.
+    UnsupportedError
+        For a condition alone.
 
     Examples
     --------
@@ -44,6 +48,10 @@ def where(condition, x, y):
     array([0., 2.])
     """
     if isinstance(condition, Variable):
+        if x is None or y is None:
+            raise UnsupportedError(
+                f"where takes a condition, x and y{here(condition)}: how many places are true "
+                "depends on the values, np.flatnonzero(condition.value) finds them")
         if condition.dtype.kind != "b":
             condition = astype(condition, bool)
     elif not isinstance(x, Variable) and not isinstance(y, Variable):

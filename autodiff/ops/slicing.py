@@ -5,12 +5,22 @@ The part is named by its ranges: for each axis an int, which drops the axis, or 
 count). A slice is a view of 0 bytes; where its step is negative it is packed.
 """
 
+from autodiff.core.making import here
+from autodiff.errors import AutodiffError, IndexingError
 from autodiff.ops.table import Linear
 
 
-def as_range(part, extent):
-    """The (start, step, count) of a Python slice of an axis, the same for the same elements."""
-    start, stop, step = part.indices(extent)
+def as_range(part, extent, x):
+    """The (start, step, count) of a Python slice of an axis of `x`, the same for the same elements.
+
+    IndexingError for a slice that is none.
+    """
+    try:
+        start, stop, step = part.indices(extent)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, AutodiffError):       # a Variable without a value
+            raise
+        raise IndexingError(f"indexing: {part}: {error}{here(x)}") from None
     count = len(range(start, stop, step))
     return (start if count else 0, step if count > 1 else 1, count)
 

@@ -10,6 +10,7 @@ from autodiff.core.making import here
 from autodiff.core.variable import Variable
 from autodiff.errors import DTypeError, IndexRangeError, ShapeError
 from autodiff.ops.elementwise import astype, exp
+from autodiff.ops.gathering import as_places
 from autodiff.ops.movement import broadcast_to, reshape, transpose
 from autodiff.ops.reductions import flatten_last, normal_axes, reduced_shape, sum
 from autodiff.ops.table import Structural, variables
@@ -23,9 +24,8 @@ def _block(y):
     return max(BLOCK, y.inputs[0].shape[-1]) * y.inputs[0].dtype.itemsize
 
 
-def _row(name, bprop, *, doc, jvp, workspace=None):
-    return Structural(name, bprop, jvp=jvp, kernel=f"{name}:{{}}", layouts="dense",
-                      workspace=workspace, doc=doc)
+def _row(name, bprop, **fields):
+    return Structural(name, bprop, kernel=f"{name}:{{}}", layouts="dense", **fields)
 
 
 def _sum_last(x):
@@ -158,6 +158,7 @@ def _error_slope(g, x):
 _softmax_error = _row(
     "softmax_error", (lambda g, y, x, labels: _error_slope(g, x), None),
     jvp=lambda tangents, y, x, labels: _error_slope(tangents[0], x),
+    blamed="cross_entropy",
     doc="y = softmax(x) - one_hot(labels), m times the gradient of cross_entropy")
 _cross_entropy = _row(
     "cross_entropy",
@@ -179,9 +180,9 @@ _one_hot = _OneHot(
     doc="y = 1 at the label along a new last axis, 0 elsewhere; carries nothing")
 
 
-def _require_labels(name, labels):
+def _require_labels(name, labels, where=""):
     if labels.dtype.kind not in "iu":
-        raise DTypeError(f"{name}: labels are integers, not {labels.dtype}")
+        raise DTypeError(f"{name}: labels are integers, not {labels.dtype}{where}")
 
 
 def _require_pair(name, x, labels, where=""):
@@ -189,14 +190,14 @@ def _require_pair(name, x, labels, where=""):
         raise ShapeError(
             f"{name}: logits of shape {x.shape} and labels of shape {labels.shape}; they must be "
             f"(m, c) and (m,){where}")
-    _require_labels(name, labels)
+    _require_labels(name, labels, where)
 
 
 def _traced_pair(name, logits, labels):
     """Logits and labels as the inputs of a row."""
     x, labels = variables(name, logits, labels)
     _require_pair(name, x, labels, here(x))
-    return [_floating(name, x), astype(labels, np.int64)]
+    return [_floating(name, x), as_places(labels)]
 
 
 def _plain_pair(name, logits, labels):
@@ -302,6 +303,6 @@ def one_hot(labels, n_classes, dtype=np.float64):
         _require_labels("one_hot", labels)
         _require_classes("one_hot", labels, n_classes)
         return np.equal(labels[..., None], np.arange(n_classes)).astype(dtype)
-    _require_labels("one_hot", labels)
+    _require_labels("one_hot", labels, here(labels))
     return _one_hot(
-        [astype(labels, np.int64)], (*labels.shape, n_classes), dtype, (n_classes,))
+        [as_places(labels)], (*labels.shape, n_classes), dtype, (n_classes,))

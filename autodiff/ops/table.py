@@ -9,10 +9,10 @@ graph, and what it reads is visible to the planner.
 import numpy as np
 
 from autodiff.core import elementwise as core
-from autodiff.core.making import constant, node
-from autodiff.core.operations import Operation
+from autodiff.core.making import constant, here, node
+from autodiff.core.operations import Operation, provide
 from autodiff.core.variable import Variable
-from autodiff.errors import DTypeError, GraphError
+from autodiff.errors import DTypeError, GraphError, brief
 
 UNDEFINED = object()  # an action: a gradient that arrives here is an error
 
@@ -125,13 +125,15 @@ class Structural(Operation):
         the result's layout, in which no other operand lies.
     add_to : callable (y, total) -> Variable, or None
         total + y without making y first: what gradients add up where y is mostly zeros.
+    blamed : str
+        What errors of a run call it, where it is part of another operation of the user's.
     doc : str
         One line: the formula and its conventions.
     """
 
     def __init__(self, name, bprop, *, doc, jvp=None, kernel=None, layouts="any", loop=None,
                  params=None, workspace=None, cost=None, view=None, effect="pure",
-                 overwrites=(), add_to=None):
+                 overwrites=(), add_to=None, blamed=None):
         rules = bprop if isinstance(bprop, tuple) else None
         super().__init__(
             name, b"\x01" if rules is None else derivative_codes(rules), effect,
@@ -142,7 +144,7 @@ class Structural(Operation):
         self.params = params or (lambda y: ())
         self.workspace = workspace or (lambda y: 0)
         self.cost = cost or elements_moved
-        self.overwrites, self.add_to = overwrites, add_to
+        self.overwrites, self.add_to, self.blamed = overwrites, add_to, blamed or name
         if view is not None:
             self.view = view
         if jvp is not None:
@@ -205,7 +207,7 @@ def variables(name, *args):
             array = core.as_operand(arg)
             if array is None:
                 if not isinstance(arg, (bool, int, float)):
-                    raise DTypeError(f"{name} cannot take a {type(arg).__name__}")
+                    raise DTypeError(f"{name} cannot take a {type(arg).__name__}{here(first)}")
                 array = np.asarray(arg)
             arg = constant(first.graph, array)
         found.append(arg)
@@ -231,3 +233,15 @@ def promoted(name, *args):
     from autodiff.ops.conversion import astype
 
     return [astype(x, dtype) for x in found]
+
+
+def no_operand(op, a, b):
+    """NotImplemented where the other operand of a Variable may know what to do; Python's own types
+    do not, and are refused."""
+    x, other = (a, b) if isinstance(a, Variable) else (b, a)
+    if type(other).__module__ != "builtins":
+        return NotImplemented
+    raise DTypeError(f"{op.name}: {brief(other)} is no number or array of numbers{here(x)}")
+
+
+provide(no_operand=no_operand)

@@ -4,7 +4,7 @@ import math
 import operator
 import re
 
-from autodiff.errors import BudgetError, PolicyError
+from autodiff.errors import BudgetError, PolicyError, brief
 from autodiff.planning.bounds import memory_bound
 from autodiff.planning.schedule import format_bytes
 
@@ -43,7 +43,7 @@ def parse_bytes(budget):
     """
     nbytes = _parse_text(budget) if isinstance(budget, str) else _parse_number(budget)
     if nbytes < 1:
-        raise PolicyError(f"a budget is at least one byte, not {budget!r}")
+        raise PolicyError(f"a budget is at least one byte, not {brief(budget)}")
     return nbytes
 
 
@@ -51,35 +51,42 @@ def _parse_text(text):
     found = _WRITTEN.fullmatch(text)
     known = ", ".join(UNITS)
     if not found:
-        raise PolicyError(f"a budget is written as '64MB' or '1.5 GiB', not {text!r}")
+        raise PolicyError(f"a budget is written as '64MB' or '1.5 GiB', not {brief(text)}")
     digits, unit = found.groups()
     if not unit:
-        raise PolicyError(f"the budget {text!r} has no unit; known are {known} (or give an int)")
+        raise PolicyError(
+            f"the budget {brief(text)} has no unit; known are {known} (or give an int)")
     if unit.lower() not in _BY_LOWER:
-        raise PolicyError(f"the budget {text!r} has an unknown unit {unit!r}; known are {known}")
+        raise PolicyError(
+            f"the budget {brief(text)} has an unknown unit {brief(unit)}; known are {known}")
     digits = digits.replace("_", "")
     scale = _BY_LOWER[unit.lower()]
-    return int(digits) * scale if digits.isdigit() else _floor(float(digits) * scale, text)
+    if digits.isdigit() and len(digits) < 20:      # else more than any, perhaps too long for int
+        return int(digits) * scale
+    return _floor(float(digits) * scale, text)
 
 
 def _parse_number(budget):
     size = None if isinstance(budget, bool) else budget
     try:
-        return operator.index(size)
+        if math.isfinite(size):
+            return operator.index(size)
+    except OverflowError:
+        size = math.inf                            # more than any float
     except TypeError:
         pass
     try:
         size = float(size)
     except (TypeError, ValueError):
         raise PolicyError(
-            f"a budget is a number of bytes or a string such as '64MB', not {budget!r}"
+            f"a budget is a number of bytes or a string such as '64MB', not {brief(budget)}"
         ) from None
     return _floor(size, budget)
 
 
 def _floor(size, given):
     if not math.isfinite(size):
-        raise PolicyError(f"a budget is finite, not {given!r}")
+        raise PolicyError(f"a budget is finite, not {brief(given)}")
     return math.floor(size)
 
 

@@ -6,9 +6,10 @@ by construction. It is filled coarsely first, then refined where it bends.
 
 from dataclasses import dataclass, field
 
-from autodiff.errors import BudgetError, PolicyError
+from autodiff.errors import BudgetError, PolicyError, brief
 from autodiff.planning.costbound import ANY_ORDER, certified
 from autodiff.planning.limits import Limits, check_seed, check_time_limit
+from autodiff.planning.problem import require_problem
 from autodiff.planning.repeats import Repeats
 from autodiff.planning.schedule import Schedule, format_bytes
 from autodiff.planning.smallest import smallest
@@ -124,7 +125,8 @@ def frontier(problem, points=24, *, time_limit=4.0, seed=0, progress=None):
 def frontier_and_lowest(problem, points, time_limit=4.0, seed=0, progress=None):
     """Find the frontier, and the schedule of the lowest known peak, which may not be on it."""
     if isinstance(points, bool) or not isinstance(points, int) or points < 2:
-        raise PolicyError(f"points= is an int of at least 2, not {points!r}")
+        raise PolicyError(f"points= is an int of at least 2, not {brief(points)}")
+    require_problem(problem)
     if problem.drop.any():
         repeats = Repeats(problem)
         found, lowest = frontier_and_lowest(repeats.problem, points, time_limit, seed, progress)

@@ -2,7 +2,7 @@
 
 import json
 
-from autodiff.errors import PlanError
+from autodiff.errors import PlanError, brief
 
 VERSION = 1
 HEADER = {"version": VERSION, "unit": "bytes"}
@@ -30,12 +30,14 @@ def read(text):
     """
     try:
         data = json.loads(text)
+    except RecursionError:
+        raise PlanError("not a planning problem: it is nested too deeply") from None
     except (TypeError, ValueError) as error:
         raise PlanError(f"not JSON: {error}") from None
     if not isinstance(data, dict) or "version" not in data:
         raise PlanError("not a planning problem: no object with a version")
-    if data["version"] != VERSION:
-        raise PlanError(f"version {data['version']!r} is unknown; this is version {VERSION}")
+    if type(data["version"]) is not int or data["version"] != VERSION:
+        raise PlanError(f"version {brief(data['version'])} is unknown; this is version {VERSION}")
     nodes, targets = data.get("nodes"), data.get("targets")
     if not isinstance(nodes, list) or not isinstance(targets, list):
         raise PlanError("not a planning problem: nodes and targets are lists")

@@ -5,7 +5,7 @@ import operator
 import time
 from dataclasses import dataclass, replace
 
-from autodiff.errors import PolicyError
+from autodiff.errors import PolicyError, brief
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ def check_time_limit(time_limit):
     """Return `time_limit` as a float of at least 0, infinity included; PolicyError otherwise."""
     try:
         seconds = math.nan if isinstance(time_limit, bool) else float(time_limit)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         seconds = math.nan
     if not seconds >= 0:
-        raise PolicyError(f"time_limit= is a number of seconds from 0, not {time_limit!r}")
+        raise PolicyError(f"time_limit= is a number of seconds from 0, not {brief(time_limit)}")
     return seconds
 
 
@@ -54,5 +54,5 @@ def check_seed(seed):
     except TypeError:
         value = -1
     if not 0 <= value < 2**63:
-        raise PolicyError(f"seed= is an int from 0, not {seed!r}")
+        raise PolicyError(f"seed= is an int from 0, not {brief(seed)}")
     return value

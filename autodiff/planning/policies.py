@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from autodiff.errors import PolicyError
+from autodiff.errors import PolicyError, brief
 from autodiff.planning.binomial import check_slots
 from autodiff.planning.budget import parse_bytes
 from autodiff.planning.limits import check_seed, check_time_limit
@@ -196,7 +196,7 @@ def as_policy(policy=None):
     Parameters
     ----------
     policy : a policy, "store", "recompute", "checkpoint", bytes or None
-        Bytes as "64MB", "64MiB" or an int are a `Budget`; None means the policy of the enclosing
+        Bytes as "64MB", "64MiB" or a number are a `Budget`; None means the policy of the enclosing
         `use_policy`, else `Store()`.
 
     Raises
@@ -220,14 +220,15 @@ def as_policy(policy=None):
         if policy.lstrip(" +-.")[:1].isdigit():
             return Budget(policy)
         raise PolicyError(unknown("policy", policy, list(_BY_NAME)))
-    if isinstance(policy, numbers.Integral) and not isinstance(policy, bool):
+    if isinstance(policy, numbers.Real) and not isinstance(policy, bool):
         return Budget(policy)
     if isinstance(policy, type) and policy in _CLASSES:
         wants = {Budget: "'64MB'", Save: "names"}.get(policy, "")
         raise PolicyError(f"{policy.__name__} is a class; write {policy.__name__}({wants})")
     raise PolicyError(
         "a policy is Store(), Recompute(), Checkpoint(every=k), Save(names), Budget(bytes), one of "
-        f"{', '.join(map(repr, _BY_NAME))}, or bytes as '64MB', '64MiB' or an int, not {policy!r}"
+        f"{', '.join(map(repr, _BY_NAME))}, or bytes as '64MB', '64MiB' or a number, "
+        f"not {brief(policy)}"
     )
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from autodiff.errors import PlanError
+from autodiff.errors import PlanError, brief
 from autodiff.planning import flat, json_text
 from autodiff.planning.columns import frozen, mask, numbers, rows
 
@@ -99,13 +99,13 @@ class Problem:
     ):
         lists = {}
         for what, given in (("input", inputs), ("inplace", inplace), ("after", after)):
-            if given is not None:
+            if given is not None or what == "input":
                 what_given = "inputs" if what == "input" else what
                 if not hasattr(given, "__len__"):
-                    raise PlanError(f"{what_given} is {given!r}, not a list per node")
+                    raise PlanError(f"{what_given} is {brief(given)}, not a list per node")
                 start, index = flat.flatten(given, what_given)
                 lists |= {f"{what}_start": start, f"{what}_index": index}
-        if owner is not None and not isinstance(owner, np.ndarray):
+        if isinstance(owner, (list, tuple)):
             owner = [-1 if v is None else v for v in owner]
         self._take(
             nbytes, cost, targets, workspace=workspace, owner=owner, level=level, once=once,
@@ -135,11 +135,18 @@ class Problem:
         input_index=None, inplace_start=None, inplace_index=None, after_start=None,
         after_index=None, **given,
     ):
+        for what, column in (("nbytes", nbytes), ("cost", cost), ("targets", targets)):
+            if not hasattr(column, "__len__"):
+                raise PlanError(f"{what} is {brief(column)}, not a sequence of numbers")
         nbytes = numbers(nbytes, "nbytes", None)
         self.n = n = len(nbytes)
         self._names, self._lines = names, lines
         for what, labels in (("names", names), ("lines", lines)):
-            if labels is not None and not callable(labels) and len(labels) != n:
+            if labels is None or callable(labels):
+                continue
+            if not hasattr(labels, "__len__"):
+                raise PlanError(f"{what} is {brief(labels)}, not a sequence of strings")
+            if len(labels) != n:
                 raise PlanError(f"{what} has {len(labels)} entries for {n} nodes")
         for row, start, index in (
             ("input", input_start, input_index),
@@ -155,7 +162,7 @@ class Problem:
         if given:
             raise TypeError(f"a problem has no {', '.join(given)}")
         owner = numbers(owner, "owner", n, least=-1)
-        self.targets = numbers(targets, "targets", len(targets))
+        self.targets = numbers(targets, "targets", len(targets), least=-(2**63))
         self._check(owner)
         self.owner = frozen(flat.find_roots(owner))
         self.nbytes = frozen(np.where(self.owner >= 0, 0, nbytes))
@@ -176,7 +183,7 @@ class Problem:
         )
 
     def _check(self, owner):
-        for t in self.targets[self.targets >= self.n]:
+        for t in self.targets[(self.targets < 0) | (self.targets >= self.n)]:
             raise PlanError(f"target {t} does not exist: the nodes are 0 to {self.n - 1}")
         if self.n and not len(self.targets):
             raise PlanError("nothing is wanted: give at least one target")
@@ -289,6 +296,12 @@ class Problem:
             f"<Problem: {self.n} nodes, {len(self.input_index)} edges, "
             f"{len(self.targets)} targets>"
         )
+
+
+def require_problem(given):
+    """PlanError unless this is a Problem."""
+    if not isinstance(given, Problem):
+        raise PlanError(f"a Problem is planned, not {brief(given)}")
 
 
 def _look_up(labels, v):

@@ -219,6 +219,8 @@ def _lower(problem):
     part = split(problem)
     if (part == passes.LOWER).any() and (part == passes.SWEEP).any():
         return part == passes.LOWER
+    if len(problem) == 0:
+        return np.zeros(0, bool)
     schedule = schedule_of(problem, store.order(problem), "store")
     turn = int(schedule.steps.nodes[schedule.simulation.peak_step])
     return np.arange(len(problem)) < turn

@@ -8,6 +8,7 @@ from functools import cached_property
 from autodiff.core.steps import Steps
 from autodiff.errors import PlanError
 from autodiff.planning import simulator
+from autodiff.planning.problem import require_problem
 
 
 class Simulation:
@@ -87,6 +88,7 @@ def simulate(problem, steps):
     >>> simulate(problem, [("compute", 0), ("compute", 1), ("free", 0)]).peak_bytes
     16
     """
+    require_problem(problem)
     if not isinstance(steps, Steps):
         try:
             steps = Steps(steps)

@@ -2,6 +2,7 @@
 
 from autodiff.planning.bounds import memory_bound
 from autodiff.planning.budget import not_found
+from autodiff.planning.problem import require_problem
 from autodiff.planning.repeats import Repeats
 
 
@@ -23,6 +24,7 @@ def smallest_budget(problem):
     >>> smallest_budget(Problem([8, 8, 4], [1, 1, 1], [[], [0], [1]], [2]))
     (16, 16)
     """
+    require_problem(problem)
     lowest, bound = tightest(problem)
     return lowest.peak_bytes, bound
 

@@ -4,7 +4,7 @@ import difflib
 import operator
 from importlib import import_module
 
-from autodiff.errors import PolicyError
+from autodiff.errors import PolicyError, brief
 from autodiff.planning import checkpoint, recompute, save, store
 from autodiff.planning.binomial import check_slots
 from autodiff.planning.bounds import memory_bound
@@ -12,6 +12,7 @@ from autodiff.planning.budget import impossible, parse_bytes
 from autodiff.planning.costbound import certified
 from autodiff.planning.limits import Limits, check_seed, check_time_limit
 from autodiff.planning.orders import schedule_of
+from autodiff.planning.problem import require_problem
 from autodiff.planning.repeats import respecting_marks
 from autodiff.planning.smallest import refusal
 
@@ -86,7 +87,8 @@ def solve(
     [5, 6]
     """
     time_limit, seed = check_time_limit(time_limit), check_seed(seed)
-    if method not in {*_ORDERS, *_PLANNERS}:
+    require_problem(problem)
+    if method not in (*_ORDERS, *_PLANNERS):
         raise PolicyError(unknown("method", method, [*_ORDERS, *_PLANNERS]))
     options = {}
     for name, given, check in (("every", every, check_every), ("slots", slots, check_slots)):
@@ -140,4 +142,4 @@ def unknown(what, name, names):
     """Word the message for an unknown name, with the nearest known one."""
     near = difflib.get_close_matches(str(name).lower(), names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else "."
-    return f"unknown {what} {name!r}{hint} Known are {', '.join(map(repr, names))}."
+    return f"unknown {what} {brief(name)}{hint} Known are {', '.join(map(repr, names))}."

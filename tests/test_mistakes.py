@@ -1,0 +1,167 @@
+"""Calls that are wrong: the error is ours, names the operation and the user's line, and the next
+call works.
+"""
+
+import numpy as np
+import pytest
+
+import autodiff as ad
+import autodiff.numpy as anp
+
+X = np.arange(12.0).reshape(3, 4)
+HUGE = 10**400
+
+WHILE_TRACING = {
+    # shapes and axes that are none
+    "broadcast_to-negative": (
+        lambda x: np.broadcast_to(x, (-5, 3, 4)), ad.ShapeError, "broadcast_to.*negative extent"),
+    "broadcast_to-float": (
+        lambda x: np.broadcast_to(x, (2.0, 3, 4)), ad.DTypeError, "broadcast_to: a shape is"),
+    "reshape-float": (lambda x: np.reshape(x, 2.0), ad.DTypeError, "reshape: a shape is.*2.0"),
+    "reshape-floats": (lambda x: x.reshape((2.0, 6)), ad.DTypeError, "reshape: a shape is"),
+    "reshape-string": (lambda x: x.reshape("a"), ad.DTypeError, "reshape: a shape is.*'a'"),
+    "reshape-none": (lambda x: x.reshape(None), ad.DTypeError, "reshape: a shape is.*None"),
+    "sum-axis": (lambda x: x.sum(axis=1.0), ad.DTypeError, "sum: an axis is an int, not 1.0"),
+    "mean-axis": (lambda x: np.mean(x, axis="a"), ad.DTypeError, "mean: an axis.*'a'"),
+    "max-axis": (lambda x: x.max(axis=1.0), ad.DTypeError, "max: an axis"),
+    "var-axis": (lambda x: x.var(axis=1.0), ad.DTypeError, "var: an axis"),
+    "argmax-axis": (lambda x: x.argmax(axis="a"), ad.DTypeError, "argmax: an axis"),
+    "softmax-axis": (lambda x: anp.softmax(x, axis=1.0), ad.DTypeError, "softmax: an axis"),
+    "logsumexp-axis": (lambda x: anp.logsumexp(x, axis="a"), ad.DTypeError, "logsumexp: an axis"),
+    "transpose-axes": (lambda x: np.transpose(x, 1.0), ad.DTypeError, "transpose: axes are ints"),
+    "swapaxes-axis": (lambda x: x.swapaxes(0, 1.0), ad.DTypeError, "swapaxes: an axis"),
+    "squeeze-axis": (lambda x: x.squeeze(axis=1.0), ad.DTypeError, "squeeze: an axis"),
+    "expand_dims-axis": (lambda x: np.expand_dims(x, 0.5), ad.DTypeError, "expand_dims: an axis"),
+    "concatenate-axis": (
+        lambda x: np.concatenate([x, x], axis=1.0), ad.DTypeError, "concatenate: an axis"),
+    "stack-axis": (lambda x: np.stack([x, x], axis="a"), ad.DTypeError, "stack: an axis"),
+    "size-axis": (lambda x: np.size(x, axis=7), ad.ShapeError, "size: axis 7"),
+    "too-large": (
+        lambda x: np.broadcast_to(x, (2**40, 2**40, 3, 4)), ad.ShapeError,
+        "broadcast_to.*larger than any array"),
+    "too-many-axes": (
+        lambda x: x.reshape((1,) * 40 + (3, 4)), ad.ShapeError, "reshape: 42 axes.*up to 32"),
+    # options of NumPy's
+    "reshape-order": (
+        lambda x: x.reshape(4, 3, order="F"), ad.UnsupportedError, "reshape.*transpose first"),
+    "ravel-order": (lambda x: x.ravel(order="F"), ad.UnsupportedError, "ravel.*order="),
+    "sum-out": (lambda x: x.sum(out=np.zeros(())), ad.UnsupportedError, "sum.*out=.*not a place"),
+    "max-initial": (lambda x: x.max(initial=0), ad.UnsupportedError, "max.*initial="),
+    "argmax-out": (lambda x: x.argmax(out=3), ad.UnsupportedError, "argmax.*out="),
+    "take-out": (lambda x: x.take([0], out=X), ad.UnsupportedError, "take.*out="),
+    "clip-out": (lambda x: x.clip(0, 1, out=X), ad.UnsupportedError, "clip.*out="),
+    "astype-order": (
+        lambda x: x.astype(np.float32, order="F"), ad.UnsupportedError, "astype.*order="),
+    "where-alone": (lambda x: np.where(x > 0), ad.UnsupportedError, "where takes.*flatnonzero"),
+    # numbers
+    "add-huge": (lambda x: x + HUGE, ad.NumberError, "add: an int of 1329 bits.*float64"),
+    "multiply-huge": (lambda x: x * HUGE, ad.NumberError, "multiply: an int of"),
+    "power-huge": (lambda x: x ** HUGE, ad.NumberError, "power: an int of"),
+    "subtract-huge": (lambda x: HUGE - x, ad.NumberError, "subtract: an int of"),
+    "unprintable": (lambda x: x + 10**5000, ad.NumberError, "add: an int of 16610 bits"),
+    "int8": (lambda x: x.astype(np.int8) + 300, ad.NumberError, "add: 300 does not fit int8"),
+    "negative-power": (
+        lambda x: x.astype(int) ** -(10**5000), ad.ArgumentError, "power.*an int of 16610 bits"),
+    # operands
+    "add-string": (lambda x: x + "a", ad.DTypeError, "add: 'a' is no number"),
+    "radd-string": (lambda x: "a" + x, ad.DTypeError, "add: 'a' is no number"),
+    "add-none": (lambda x: x + None, ad.DTypeError, "add: None"),
+    "multiply-complex": (lambda x: x * 1j, ad.DTypeError, "multiply: 1j"),
+    "less-string": (lambda x: x < "a", ad.DTypeError, "less: 'a'"),
+    "ragged": (lambda x: x + [[1], [2, 3]], ad.DTypeError, r"add: \[\[1\], \[2, 3\]\]"),
+    "matmul-string": (lambda x: x @ "a", ad.DTypeError, "matmul cannot take a str"),
+    "clip-string": (lambda x: np.clip(x, "a", None), ad.DTypeError, "clip cannot take.*str"),
+    "where-string": (lambda x: np.where(x > 0, "a", 1), ad.DTypeError, "where cannot take.*str"),
+    "and": (lambda x: (x > 0) & (x < 1), ad.UnsupportedError, "bitwise_and.*np.logical_and"),
+    "invert": (lambda x: ~(x > 0), ad.UnsupportedError, "invert.*np.logical_not"),
+    "shift": (lambda x: x << 1, ad.UnsupportedError, "left_shift"),
+    "rshift": (lambda x: x >> 1, ad.UnsupportedError, "right_shift"),
+    "ror": (lambda x: True | (x > 0), ad.UnsupportedError, "bitwise_or"),
+    "divmod": (lambda x: divmod(x, 2), ad.UnsupportedError, "divmod.*x // y and x % y"),
+    "round": (lambda x: round(x), ad.UnsupportedError, "round.*floor"),
+    "astype-junk": (lambda x: x.astype("junk"), ad.DTypeError, "astype: 'junk' is no dtype"),
+    # indices
+    "slice-float": (lambda x: x[0:1.0], ad.IndexingError, "indexing: slice.*integers"),
+    "slice-zero": (lambda x: x[::0], ad.IndexingError, "indexing: slice.*zero"),
+    "slice-zero-beside": (lambda x: x[[0, 1], ::0], ad.IndexingError, "indexing: slice.*zero"),
+    "uint64-index": (
+        lambda x: x.ravel()[np.array([2**64 - 1], np.uint64)], ad.IndexRangeError, "out of bounds"),
+    "uint64-take": (
+        lambda x: np.take(x, np.array([2**63], np.uint64)), ad.IndexRangeError, "out of bounds"),
+    # layers
+    "labels": (
+        lambda x: anp.cross_entropy(x, np.zeros(3)), ad.DTypeError, "cross_entropy: labels are"),
+    "dropout": (
+        lambda x: ad.nn.dropout(x, 2, ad.random.key(0)), ad.ArgumentError, "dropout: the rate 2"),
+}
+
+
+@pytest.mark.parametrize("name", WHILE_TRACING)
+def test_a_mistake_names_operation_and_line(name):
+    f, error, match = WHILE_TRACING[name]
+    with pytest.raises(error, match=match) as caught:
+        ad.compile(f)(X)
+    assert f"test_mistakes.py:{f.__code__.co_firstlineno}" in str(caught.value) or (
+        f"test_mistakes.py:{f.__code__.co_firstlineno + 1}" in str(caught.value))
+    np.testing.assert_array_equal(ad.grad(lambda x: (x * x).sum())(X), 2 * X)
+
+
+def test_numbers_that_do_not_fit_are_overflow_errors():
+    with pytest.raises(OverflowError):
+        ad.grad(lambda x: (x + HUGE).sum())(X)
+
+
+def test_other_types_may_know_what_a_variable_plus_them_is():
+    class Other:
+        def __radd__(self, x):
+            return "mine"
+
+    x = ad.variable("x", 3)
+    assert x + Other() == "mine"
+    assert (x == None) is False  # noqa: E711
+    assert (x != "a") is True
+
+
+def test_negative_extents_enter_no_graph():
+    with pytest.raises(ad.ShapeError, match="broadcast_to.*negative"):
+        ad.compile(lambda x: np.concatenate(
+            [np.broadcast_to(x, (-5, 2, 3)), np.ones((7, 2, 3))]))(np.full((2, 3), 7.0))
+    with pytest.raises(ad.ShapeError, match="negative"):
+        np.full_like(ad.variable("x", 3), 1.0, shape=(-2,))
+
+
+@pytest.mark.parametrize("f", [
+    lambda x, k: x[k], lambda x, k: np.take(x, k), lambda x, k: np.take(x, k, axis=0)])
+def test_uint64_indices_are_not_wrapped(f):
+    x = np.arange(5.0)
+    step = ad.compile(f)
+    np.testing.assert_array_equal(step(x, np.array([4, 0], np.uint64)), [4.0, 0.0])
+    for wrong in (5, 2**63 - 1, 2**63, 2**64 - 1):
+        with pytest.raises(ad.IndexRangeError, match="out of bounds"):
+            step(x, np.array([0, wrong], np.uint64))
+        with pytest.raises(ad.IndexRangeError, match="out of bounds"):
+            ad.grad(lambda x, wrong=wrong: f(x, np.array([0, wrong], np.uint64)).sum())(x)
+
+
+def test_uint64_labels_are_not_wrapped():
+    step = ad.compile(anp.cross_entropy)
+    labels = np.array([0, 1, 2], np.uint64)
+    assert step(X, labels) == step(X, labels.astype(int))
+    for given in (step, lambda x, k: ad.grad(lambda x: anp.cross_entropy(x, k))(x)):
+        with pytest.raises(ad.IndexRangeError, match="label 9223372036854775807 is out of range"):
+            given(X, np.array([0, 1, 2**64 - 1], np.uint64))
+
+
+@pytest.mark.parametrize(("arguments", "error", "match"), [
+    (("x", (-1,)), ad.ShapeError, "negative extent"),
+    (("x", (1.5,)), ad.DTypeError, r"'x': a shape is an int or a tuple of ints, not \(1.5,\)"),
+    (("x", "a"), ad.DTypeError, "a shape is"),
+    (("x", None), ad.DTypeError, "a shape is"),
+    (("x", 3, "junk"), ad.DTypeError, "variable 'x': 'junk' is no dtype"),
+    ((3, ()), ad.ArgumentError, "a name is a string, not 3"),
+    (("x", (), float, 3), ad.ArgumentError, "'x': graph= takes an ad.Graph, not 3"),
+    (("x", (1,) * 40), ad.ShapeError, "40 axes"),
+])
+def test_a_variable_of_nothing(arguments, error, match):
+    with pytest.raises(error, match=match):
+        ad.variable(*arguments)
