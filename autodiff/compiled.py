@@ -15,7 +15,7 @@ from autodiff.ops.user import open_trace
 from autodiff.planning import as_policy
 from autodiff.planning.policies import current_policy
 from autodiff.plans import Plan
-from autodiff.programs import Program, check_names
+from autodiff.programs import OwnConstants, Program, check_names
 from autodiff.tracing import Trace, graph_of, is_tracing, leaf_kind, variables_of
 from autodiff.transformed import Transformed
 
@@ -34,7 +34,7 @@ def compiled_entry(f, args, kwargs, policy, costs, fuse, key, arrays):
         outputs = variables_of(leaves, trace.graph)
         check_names(trace.graph, policy)
         rest = [None if isinstance(leaf, Variable) else (own(leaf),) for leaf in leaves]
-        program = Program(trace.inputs, outputs, policy, fuse=fuse) if outputs else None
+        program = OwnConstants(trace.inputs, outputs, policy, fuse=fuse) if outputs else None
         constants = program.constants() if outputs else []
         if costs == "measured" and outputs:
             program = program.with_measured_costs(arrays, constants)

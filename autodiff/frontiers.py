@@ -5,12 +5,13 @@ from typing import Any, NamedTuple
 
 from autodiff.compiled import compile
 from autodiff.errors import ArgumentError
+from autodiff.fitting import LARGEST
 from autodiff.planning import Checkpoint, Recompute, Store, memory_bound
 from autodiff.planning.costbound import ANY_ORDER, certified
 from autodiff.planning.frontier import frontier_and_lowest, knee_of
 from autodiff.planning.schedule import format_bytes
 from autodiff.plans import Plan
-from autodiff.programs import LARGEST, reschedule
+from autodiff.programs import reschedule
 from autodiff.speed import estimate_seconds
 
 PATIENCE = 2        # seconds before a progress bar appears

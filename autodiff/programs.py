@@ -2,9 +2,6 @@
 
 import copy
 import threading
-from dataclasses import replace
-
-import numpy as np
 
 from autodiff.core.abstract import holding, problem_arrays
 from autodiff.core.folding import foldable
@@ -16,34 +13,25 @@ from autodiff.core.variable import Variable
 from autodiff.errors import (
     ArgumentError,
     AutodiffError,
-    BudgetError,
     GraphError,
     PolicyError,
     brief,
 )
 from autodiff.explain.code import disassemble
+from autodiff.fitting import early_results, fit, marginal_overhead
 from autodiff.measured import MeasuredCosts
 from autodiff.planning import (
     Budget,
-    Checkpoint,
     Problem,
-    Recompute,
     Save,
     Schedule,
     Store,
     as_policy,
-    memory_bound,
 )
-from autodiff.planning.budget import impossible, not_found
-from autodiff.planning.planner import Planner
 from autodiff.planning.schedule import format_bytes
 from autodiff.plans import Plan
 
-TIGHTENINGS = 12  # schedules tried for one budget, each with fewer live bytes
-NEAR = 512        # live bytes nearer than 1/512 to refused ones are not tried
 EFFORT = 8        # put into packing a schedule that must keep to a budget
-QUICK = 0.2       # seconds for each schedule of `marginal_overhead`
-LARGEST = 2000    # regions up to which it is looked for
 
 
 def build(graph, inputs, outputs, policy, strides=None, measured=None, record=None,
@@ -68,7 +56,8 @@ def build(graph, inputs, outputs, policy, strides=None, measured=None, record=No
             effort)
 
     if isinstance(policy, Budget):
-        schedule, executable = fit(problem, policy, regions.captured_bytes, allocate)
+        schedule, executable = fit(problem, policy, regions.captured_bytes, allocate,
+                                   early_results(problem, arrays))
     else:
         schedule = policy.schedule(problem)
         executable = allocate(schedule)
@@ -115,77 +104,6 @@ def dropped_nodes(graph, policy, first):
     return {v for v, call in graph.calls.items() if call > 0 and v < first and v not in kept}
 
 
-def fit(problem, policy, captured, allocate):
-    """A schedule whose peak after allocation is within the budget, and its Executable.
-
-    Where a first plan of the search costs less than the one that it ends with, and packs into the
-    budget, it is taken. Raises BudgetError where none is found.
-    """
-    planner = Planner(problem, policy.time_limit, policy.seed)
-    room = policy.nbytes - captured
-    schedule, executable, is_proven = packed(planner, policy, captured, allocate)
-    for other in [] if is_proven else planner.cheaper(schedule.cost, room):
-        found = allocate(other)
-        if found.peak_bytes <= policy.nbytes:
-            schedule, executable = other, found
-            break
-    return planner.certified(schedule, room, is_proven), executable
-
-
-def packed(planner, policy, captured, allocate):
-    """Plan until a schedule packs into the budget: (it, its Executable, whether it is the first).
-
-    A schedule counts live bytes; where packing adds to them, the schedule is made again with as
-    many bytes fewer. Where so few are refused, a number between is tried: another schedule may
-    pack better.
-    """
-    problem = planner.problem
-    unit = int(np.gcd.reduce([*problem.nbytes, *problem.workspace])) or 1
-    target = tried = room = policy.nbytes - captured
-    refused = 0
-    least = stuck = None    # bytes of the least plan that was allocated; where none was found
-    for _ in range(TIGHTENINGS):
-        if target <= refused or tried - refused <= max(unit, tried // NEAR):
-            break
-        try:
-            schedule = planner.schedule(target)
-        except BudgetError as error:
-            if target == room and error.known is None:
-                raise impossible(
-                    problem, policy.nbytes, error.bound, error.node, captured) from None
-            stuck = error.node
-            refused = target
-            target = (refused + tried) // 2 // unit * unit
-            continue
-        executable = allocate(schedule)
-        excess = executable.peak_bytes - policy.nbytes
-        if excess <= 0:
-            return schedule, executable, target == room
-        least = min(executable.peak_bytes, least or executable.peak_bytes)
-        tried = min(target, schedule.peak_bytes)
-        target = max(tried - excess, (refused + tried) // 2 if refused else 0) // unit * unit
-    for schedule in spare_schedules(planner) if room > 0 else ():
-        executable = allocate(schedule)
-        if executable.peak_bytes <= policy.nbytes:
-            return schedule, executable, False
-        least = min(executable.peak_bytes, least or executable.peak_bytes)
-    bound, node = memory_bound(problem)
-    if room < bound:
-        raise impossible(problem, policy.nbytes, bound, node, captured)
-    raise not_found(problem, policy.nbytes, bound + captured, least, stuck)
-
-
-def spare_schedules(planner):
-    """Yield schedules of few bytes that may pack better than those made for a budget."""
-    yield Store().schedule(planner.problem)
-    lowest = planner.lowest()
-    yield planner.schedule(lowest.peak_bytes)
-    yield lowest
-    yield Checkpoint().schedule(planner.problem)
-    if len(planner.problem) <= LARGEST:     # its steps grow as the square
-        yield Recompute().schedule(planner.problem)
-
-
 def reschedule(plan, schedule, record=None):
     """(executable, plan) of another schedule of a plan's problem, under a Budget of its peak."""
     schedule = Schedule(plan.problem, schedule.steps, schedule.method, schedule.lower_bound,
@@ -195,18 +113,6 @@ def reschedule(plan, schedule, record=None):
         record, EFFORT)
     policy = Budget(max(1, executable.peak_bytes))
     return executable, Plan(plan.regions, schedule, executable, policy, costs=plan.costs)
-
-
-def marginal_overhead(problem, policy, captured, allocate):
-    """The overhead of a quick plan within a budget of 10^6 bytes more, None where unknown."""
-    if not isinstance(policy, Budget) or len(problem) > LARGEST:
-        return None
-    larger = replace(policy, nbytes=policy.nbytes + 10**6,
-                     time_limit=min(policy.time_limit, QUICK))
-    try:
-        return fit(problem, larger, captured, allocate)[0].overhead
-    except BudgetError:
-        return None
 
 
 def as_variables(given, what):
@@ -272,7 +178,7 @@ class Program:
     [array([0., 0., 0.]), array(0.)]
     """
 
-    folds = True                                  # captured arrays stay what they are
+    folds = False                 # the graph's captured arrays stay with it, and count
 
     def __init__(self, inputs, outputs, policy=None, costs="static", fuse=True):
         self.policy, self.fuse = as_policy(policy), bool(fuse)
@@ -289,7 +195,7 @@ class Program:
         check_names(self.graph, self.policy)
         self._measured = None
         self._record = Record()  # of what each thread's last run measured
-        self._folded = self._fold() if self.fuse and self.folds else {}
+        self._folded = self._fold()
         self._executable, self.plan = build(
             self.graph, self.inputs, self.outputs, self.policy, record=self._record,
             fuse=self.fuse, folded=self._folded)
@@ -348,14 +254,13 @@ class Program:
 
     def _fold(self):
         """The values of what captured arrays alone determine: {node: array}."""
-        nodes = foldable(self.graph, self.inputs, self.outputs)
-        if not nodes:
+        if not self.fuse or not self.folds or isinstance(self.policy, Budget):
             return {}
+        nodes = foldable(self.graph, self.inputs, self.outputs)
         try:
-            program = AnyConstants([], [self.graph[v] for v in nodes], Store())
-            if isinstance(self.policy, Budget) and program.peak_bytes > self.policy.nbytes:
-                return {}
-            return dict(zip(nodes, program(), strict=True))
+            made = [self.graph[v] for v in nodes]
+            found = Program([], made, Store())() if made else []
+            return dict(zip(nodes, found, strict=True))
         except AutodiffError:
             return {}                             # each run will say what is wrong
 
@@ -501,7 +406,10 @@ class Program:
             return found
 
 
-class AnyConstants(Program):
-    """A program that is found again for other captured arrays, or runs once: nothing is folded."""
+class OwnConstants(Program):
+    """A program whose graph nobody else has: what captured arrays alone determine is folded.
 
-    folds = False
+    Not under a budget, which would have to hold those arrays and what is made of them at once.
+    """
+
+    folds = True

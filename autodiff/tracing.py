@@ -28,7 +28,7 @@ from autodiff.errors import (
 from autodiff.kept import Kept
 from autodiff.ops.user import UserOperation, open_trace
 from autodiff.planning import as_policy
-from autodiff.programs import AnyConstants, check_names
+from autodiff.programs import Program, check_names
 
 programs = Cache(256)
 
@@ -42,7 +42,7 @@ def find_program(inputs, outputs, policy):
         raise BudgetError(*program.args, **vars(program))
     if program is None:
         try:
-            program = AnyConstants(inputs, outputs, policy)
+            program = Program(inputs, outputs, policy)
         except BudgetError as error:              # the copy holds no frames
             programs.put((key, policy), BudgetError(*error.args, **vars(error)))
             raise

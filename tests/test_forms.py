@@ -22,23 +22,14 @@ FIRES = {
         (lambda a, b, s: s * (a @ b), (A, B, S), ["matmul_scaled"]),
         (lambda a, b: (a @ b) * np.float32(0.3), (A.astype(np.float32), B.astype(np.float32)),
          ["matmul_scaled"]),
-        (lambda a, b: (0.3 * a) @ b, (A, B), ["matmul_scaled"]),
-        (lambda a, b: a @ (b * 0.3), (A, B), ["matmul_scaled"]),
-        (lambda a, b: (0.3 * a.T).T @ b, (A, B), ["matmul_scaled"]),
-        (lambda a, b: a @ (0.3 * b[:, ::2]), (A, B), ["copy", "matmul_scaled"]),
         (lambda a, v: 0.3 * (a @ v), (A, V), ["matmul_scaled"]),
-        (lambda v, b: (0.3 * v) @ b, (V, B), ["matmul_scaled"]),
         (lambda a, k: 0.3 * (a @ k), (A, K), ["matmul_scaled"]),
         (lambda a, b, s: np.tanh(s) * (a @ b), (A, B, S), ["tanh", "matmul_scaled"]),
         (lambda a, b: np.tanh(0.3 * (a @ b)), (A, B), ["matmul_scaled", "tanh"]),
-        (lambda a, b: np.exp(a) + (0.3 * a) @ (b @ b.T), (A, B[:, :5]),
-         ["matmul", "matmul_scaled", "add"]),
         (lambda a, b: (0.3 * (a @ b)) @ b.T, (A, B), ["matmul_scaled", "matmul"]),
     ],
     "matmul_divided": [
         (lambda a, b: (a @ b) / 3, (A, B), ["matmul_divided"]),
-        (lambda a, b: (a / 3) @ b, (A, B), ["matmul_divided"]),
-        (lambda a, b, s: a @ (b / s), (A, B, S), ["matmul_divided"]),
     ],
     "matmul_add": [
         (lambda a, b: a @ b + a @ (b * b), (A, B), ["matmul", "multiply", "matmul_add"]),
@@ -48,8 +39,6 @@ FIRES = {
     ],
     "matmul_scaled_add": [
         (lambda a, b, c: a @ b + 0.3 * (c @ b), (A, B, A * 2), ["matmul", "matmul_scaled_add"]),
-        (lambda a, b, c: (2 * a) @ b + c @ (0.3 * b), (A, B, A * 2),
-         ["matmul_scaled", "matmul_scaled_add"]),
     ],
     "matmul_divided_add": [
         (lambda a, b, c: a @ b + (c @ b) / 3, (A, B, A * 2), ["matmul", "matmul_divided_add"]),
@@ -68,8 +57,8 @@ WRITTEN = {
     "of integers": (lambda a, b: 3 * (a @ b), (np.ones((2, 3), int), np.ones((3, 2), int))),
     "a scalar product": (lambda v: 0.3 * (v @ v), (V,)),
     "a scalar product is the scale": (lambda v, b: (v @ v) * b, (V, B)),
-    "an operand that a pass computes": (lambda a, b: (0.3 * np.tanh(a)) @ b, (A, B)),
-    "an operand that is read": (lambda a, b: (0.3 * a) @ b + (0.3 * a)[:, :1], (A, B)),
+    "an operand": (lambda a, b: (0.3 * a) @ b, (A, B)),
+    "an operand that is divided": (lambda a, b: (a / 1e300) @ b, (A * 1e300, B * 1e300)),
     "a sum with an argument": (lambda a, b, c: a @ b + c, (A, B, C)),
     "a sum of which a part is read": (lambda a, b, c: (a @ b + c @ b) * (a @ b), (A, B, A + 1)),
     "twice the same": (lambda a, b: a @ b + a @ b, (A, B)),
@@ -125,6 +114,18 @@ def test_a_scale_that_is_an_argument_may_be_any_number(s):
     with np.errstate(all="ignore"):
         for f in (lambda a, b, s: s * (a @ b), lambda a, b, s: (a @ b) / s):
             np.testing.assert_allclose(ad.compile(f)(a, b, s), f(a, b, s), rtol=1e-13)
+
+
+@pytest.mark.parametrize("s", [1e37, np.inf, -1e37, 1e-45])
+def test_a_large_scale_is_no_partial_sums(s):
+    """BLAS multiplies what it has summed so far, which may be more than the whole."""
+    a = np.full((2, 4096), 1, np.float32)
+    a[:, ::2] = -1
+    a[:, 0] = 3
+    b = np.ones((4096, 3), np.float32)
+    s = np.float32(s)
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(ad.compile(lambda a, b, s: s * (a @ b))(a, b, s), s * (a @ b))
 
 
 # ---- outer products ---------------------------------------------------------------------------
@@ -211,11 +212,11 @@ def test_a_form_holds_no_operand_for_longer():
 
 
 def test_bytes_of_forms():
-    """No buffer for the scaled operand, nor for the second product of a sum."""
+    """No buffer for what is scaled, nor for the second product of a sum."""
     n = 64
     x = np.ones((n, n))
-    for f in (lambda a, b: (a.T * 0.3).T @ b, lambda a, b: (a @ b) / 3,
-              lambda a, b: a @ b + b @ (a * 0.5), lambda a, b: a @ b + b @ a):
+    for f in (lambda a, b: (a @ b) / 3, lambda a, b: a @ b + 0.5 * (b @ a),
+              lambda a, b: a @ b + b @ a):
         plan = ad.plan(f, x, x)
         assert plan.peak_bytes - plan.captured_bytes == x.nbytes
 
@@ -264,13 +265,6 @@ def test_gradients_agree_with_differences(f, args):
         low, high = (f(*args[:k], args[k] + sign * step * direction, *args[k + 1:])
                      for sign in (-1, 1))
         np.testing.assert_allclose((found * direction).sum(), (high - low) / (2 * step), rtol=1e-6)
-
-
-def test_the_mean_of_a_loss_is_taken_by_the_products():
-    """The error of a softmax is scaled where it is multiplied: it has no second buffer."""
-    plan = ad.plan(ad.grad(lambda W, x: ad.nn.cross_entropy(x @ W, np.zeros(7, int))), B, A)
-    assert [plan.operation(r) for r in range(len(plan.problem))] == [
-        "matmul", "softmax_error", "matmul_scaled"]
 
 
 @pytest.mark.parametrize(("f", "args"), [(lambda *a: (attention(*a) ** 2).sum(), QKV),

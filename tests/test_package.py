@@ -24,6 +24,7 @@ LAYERS = [
     {"explain"},
     {"plans", "measured", "caches"},
     {"profiles"},
+    {"fitting"},
     {"programs", "transformed", "kept"},
     {"tracing", "speed"},
     {"pullbacks"},

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from autodiff.core.regions import Regions
 from autodiff.core.steps import Steps
 
+SMALL_RESULT: int
+
 @final
 class Code:
     def __init__(

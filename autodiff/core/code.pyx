@@ -102,6 +102,9 @@ cdef object readonly_copy(const int64_t* layout, int dtype, char* data):
     return array
 
 
+SMALL_RESULT = BLOCK_RESULT         # bytes below which a result has memory of its own throughout
+
+
 cdef class Code:
     """The instructions that carry out the steps of a plan on regions.
 

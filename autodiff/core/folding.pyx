@@ -1,9 +1,9 @@
 """Constant folding: what captured arrays and literals alone determine is computed once.
 
-A program that keeps its captured arrays need not compute it at each run. Only where no more bytes
-are captured than before, so that no budget breaks: what is folded takes the place of arrays that
-nothing else reads. Views are taken again, for they cost nothing; what has an effect, draws random
-numbers or is marked stays.
+A program whose captured arrays are its own need not compute it at each run. Only where no more
+bytes are captured than before: what is folded takes the place of arrays that nothing else reads.
+Views are taken again, for they cost nothing; what has an effect, draws random numbers or is marked
+stays.
 """
 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
@@ -90,7 +90,7 @@ def foldable(Graph graph not None, list inputs, list outputs):
         found.discard(-1)
         by_bytes = sorted(found, key=lambda v: (bytes_of(graph, <int32_t> v), v))
         for k in range(min(TRIES, len(found))):
-            for some in (by_bytes[:len(found) - k], by_bytes[k:]):
+            for some in (by_bytes[:len(found) - k], by_bytes[k:]) if k else (by_bytes,):
                 folded = sum([bytes_of(graph, <int32_t> v) for v in some])
                 if folded + mark(graph, outputs, cuts + some, marks, last) <= captured:
                     return sorted(some)

@@ -1,26 +1,25 @@
 """Forms of products: one call of BLAS computes y = s A B + C, with alpha the scale s and beta 1.
 
-    s * (A @ B), (s * A) @ B     matmul_scaled         s is a scalar; a transpose may lie between
-    (A @ B) / s, (A / s) @ B     matmul_divided
+    s * (A @ B)                  matmul_scaled         s is a scalar
+    (A @ B) / s                  matmul_divided
     C + A @ B                    matmul_add            C is a product: it is added where C stands
     C + s * (A @ B)              matmul_scaled_add
     C + (A @ B) / s              matmul_divided_add
     a @ b, inner extent 1        multiply              where a pass reads it: part of that
 
-Only where nothing else reads what no longer has bytes, and a scaled operand only where the operand
-has bytes anyway: elsewhere a pass over memory scales for nothing. A sum with anything but a product
-is a pass over the result, in place, together with what is elementwise around it, and touches as
-little memory. So is a sum of outer products, however many: BLAS's ger would read and write the
-matrix for each.
+Only where nothing else reads what no longer has bytes. An operand is scaled before: (A / m) @ B may
+be finite where A @ B is not. A sum with anything but a product is a pass over the result, in
+place, together with what is elementwise around it, and touches as little memory. So is a sum of
+outer products, however many: BLAS's ger would read and write the matrix for each.
 
 These forms round otherwise than the operations they stand for. So they are chosen from what a
 program computes, from shapes and readers, before any policy is known and whether or not it fuses.
 Where a trace is split into programs at places that depend on the policy, its nodes below
 `graph.settled` stay as they are written. What constants alone determine may be computed apart, and
-takes part in no form with the rest.
+takes part in no form with what they do not.
 """
 
-from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from libc.stdint cimport int32_t
 from libc.string cimport memcpy
 
@@ -30,7 +29,6 @@ from .nodes cimport Node
 from .operations cimport Operation, operations
 from .operations import operation
 from .simplify cimport ONE, is_marked, which_number
-from .traits cimport is_view
 from .variable cimport Variable
 
 cdef enum:
@@ -38,16 +36,15 @@ cdef enum:
     DOUBLE = 12
     OUTER = -2                    # in the place of a product: elementwise
 
-cdef int matmul = -1, multiply = -1, divide = -1, add = -1, argument = -1, constant = -1
+cdef int matmul = -1, multiply = -1, divide = -1, add = -1, constant = -1
 cdef int forms[3][2]              # plain, scaled, divided; with an addend
 
 
 cdef int know_operations() except -1:
     """Look the operations up, once they are there."""
-    global matmul, multiply, divide, add, argument, constant
+    global matmul, multiply, divide, add, constant
     multiply, add = operation("multiply").index, operation("add").index
-    divide, argument = operation("divide").index, operation("argument").index
-    constant = operation("constant").index
+    divide, constant = operation("divide").index, operation("constant").index
     forms[0][0] = operation("matmul").index
     forms[0][1] = operation("matmul_add").index
     forms[1][0] = operation("matmul_scaled").index
@@ -69,16 +66,6 @@ cdef int32_t* numbers(int32_t n, int32_t value) except NULL:
     return found
 
 
-cdef bint is_scaling(Graph graph, int32_t v) noexcept:
-    """Whether a node may be a product or an operand times a scalar."""
-    return graph.nodes[v].op == multiply or graph.nodes[v].op == divide
-
-
-cdef int scaled_positions(Graph graph, int32_t v) noexcept:
-    """How many of its inputs it may scale by the other one."""
-    return 2 if graph.nodes[v].op == multiply else 1
-
-
 cdef class Forms:
     """The nodes up to `last` as a program computes them, and what their edges read.
 
@@ -93,7 +80,6 @@ cdef class Forms:
         PyMem_Free(self.scale)
         PyMem_Free(self.scaling)
         PyMem_Free(self.addend)
-        PyMem_Free(self.within)
         PyMem_Free(self.fixed)
 
     cdef int choose(self, list outputs, tuple folded) except -1:
@@ -101,55 +87,52 @@ cdef class Forms:
         cdef Graph graph = self.graph
         cdef int32_t v, n = self.last + 1
         cdef bint any_product = False
-        self.n_edges = graph.nodes[self.last].first_edge + graph.nodes[self.last].n_inputs
+        self.own = <Node*> PyMem_Malloc(n * sizeof(Node))
+        if self.own == NULL:
+            raise MemoryError("no memory for the nodes of a program")
+        memcpy(self.own, graph.nodes, n * sizeof(Node))
+        self.n_edges = self.own[self.last].first_edge + self.own[self.last].n_inputs
         self.sources = numbers(self.n_edges, 0)
         memcpy(self.sources, graph.sources, self.n_edges * sizeof(int32_t))
         if matmul < 0:
             know_operations()
         for v in range(n):
-            if self.needed[v] and graph.nodes[v].op == matmul:
+            if self.needed[v] and self.own[v].op == matmul:
                 any_product = True
                 break
         if not any_product:
             return 0
         self.product, self.addend = numbers(n, -1), numbers(n, -1)
         self.scale, self.scaling = numbers(n, -1), numbers(n, -1)
-        self.within, self.readers = numbers(n, 0), numbers(n, 0)
-        self.fixed = numbers(n, 0)
+        self.readers, self.fixed = numbers(n, 0), numbers(n, 0)
         for x in folded:
             self.fixed[(<Variable> x).index] = True
-        self.aliases = {}
-        for v in range(n):
-            self.within[v] = v
-        self.count_readers(outputs)
+        self.look(outputs)
         for v in range(graph.settled, n):
-            if not self.needed[v] or not FLOAT <= graph.nodes[v].dtype <= DOUBLE:
+            if not self.needed[v] or not FLOAT <= self.own[v].dtype <= DOUBLE:
                 continue
-            if graph.nodes[v].op == matmul:
+            if self.own[v].op == matmul:
                 self.product[v] = OUTER if self.is_outer(v) else v
                 self.n_outer += self.product[v] == OUTER
-            elif is_scaling(graph, v) and not is_marked(graph, v):
+            elif self.own[v].op in (multiply, divide) and not is_marked(graph, v):
                 self.scale_result(v)
-            elif graph.nodes[v].op == add and not is_marked(graph, v):
+            elif self.own[v].op == add and not is_marked(graph, v):
                 self.add_result(v)
-        for v in range(graph.settled, n):
-            if self.needed[v] and is_scaling(graph, v) and self.product[v] < 0:
-                self.scale_operand(v)
         return self.write()
 
-    cdef int count_readers(self, list outputs) except -1:
-        """How many read each node; the caller reads outputs, and whoever marks a node.
+    cdef int look(self, list outputs) except -1:
+        """How many read each node, and which are fixed.
 
-        And which are fixed.
+        The caller reads outputs, and whoever marks a node.
         """
         cdef Graph graph = self.graph
         cdef int32_t v, u, j
         cdef bint marks = len(graph.saved) > 0 or len(graph.calls) > 0
         for v in range(self.last + 1):
             if self.needed[v]:
-                self.fixed[v] = graph.nodes[v].n_inputs > 0 or graph.nodes[v].op == constant
-                for j in range(graph.nodes[v].n_inputs):
-                    u = self.sources[graph.nodes[v].first_edge + j]
+                self.fixed[v] = self.own[v].n_inputs > 0 or self.own[v].op == constant
+                for j in range(self.own[v].n_inputs):
+                    u = self.sources[self.own[v].first_edge + j]
                     self.readers[u] += 1
                     self.fixed[v] &= self.fixed[u]
                 if marks and is_marked(graph, v):
@@ -161,9 +144,9 @@ cdef class Forms:
     cdef bint is_outer(self, int32_t v) except -1:
         """Whether a product of matrices has one term in each element, and passes read it alone."""
         cdef Graph graph = self.graph
-        cdef Node* node = &graph.nodes[v]
-        cdef tuple a = <tuple> graph.nodes[self.sources[node.first_edge]].shape
-        cdef tuple b = <tuple> graph.nodes[self.sources[node.first_edge + 1]].shape
+        cdef Node* node = &self.own[v]
+        cdef tuple a = <tuple> self.own[self.sources[node.first_edge]].shape
+        cdef tuple b = <tuple> self.own[self.sources[node.first_edge + 1]].shape
         cdef int32_t edge = node.consumer, n_met = 0, u
         if len(a) < 2 or len(b) < 2 or a[len(a) - 1] != 1 or self.fixed[v]:
             return False
@@ -171,8 +154,8 @@ cdef class Forms:
             u = graph.edges[edge].consumer
             edge = graph.edges[edge].next
             if u <= self.last and self.needed[u]:
-                if (graph.nodes[u].shape != node.shape
-                        or not isinstance(<Operation> operations[graph.nodes[u].op], Elementwise)):
+                if (self.own[u].shape != node.shape
+                        or not isinstance(<Operation> operations[self.own[u].op], Elementwise)):
                     return False
                 n_met += 1
         return n_met == self.readers[v]           # the caller reads it, or whoever marked it
@@ -183,16 +166,17 @@ cdef class Forms:
         It follows at once: the operands of the product are not held for longer.
         """
         cdef Graph graph = self.graph
-        cdef Node* x = &graph.nodes[u]
+        cdef Node* x = &self.own[u]
         cdef Node* node
         cdef int32_t k
         if (self.readers[u] != 1 or self.product[u] < 0 or self.addend[u] >= 0
-                or x.shape != graph.nodes[v].shape or x.level != graph.nodes[v].level
-                or x.dtype != graph.nodes[v].dtype
+                or self.fixed[u] != self.fixed[v]
+                or x.shape != self.own[v].shape or x.level != self.own[v].level
+                or x.dtype != self.own[v].dtype
                 or graph.calls.get(u, 0) != graph.calls.get(v, 0)):
             return False
         for k in range(u + 1, v):
-            node = &graph.nodes[k]
+            node = &self.own[k]
             if (self.needed[k] and node.n_inputs and <tuple> node.shape
                     and not (<Operation> operations[node.op]).views):
                 return False
@@ -204,100 +188,36 @@ cdef class Forms:
         Not 1: simplification does better.
         """
         cdef Graph graph = self.graph
-        return (not <tuple> graph.nodes[c].shape and <tuple> graph.nodes[v].shape
-                and graph.nodes[c].dtype == graph.nodes[v].dtype
+        return (not <tuple> self.own[c].shape and <tuple> self.own[v].shape
+                and self.own[c].dtype == self.own[v].dtype
                 and which_number(graph, c) != ONE)
 
     cdef int scale_result(self, int32_t v) except -1:
         """s * (A @ B), (A @ B) / s."""
-        cdef int32_t edge = self.graph.nodes[v].first_edge, j, u, c
-        for j in range(scaled_positions(self.graph, v)):
+        cdef int32_t edge = self.own[v].first_edge, j, u, c
+        for j in range(2 if self.own[v].op == multiply else 1):
             u, c = self.sources[edge + j], self.sources[edge + 1 - j]
             if (self.product[u] >= 0 and self.scale[u] < 0 and self.is_scale(c, v)
                     and self.absorbs(v, u)):
                 self.product[v] = u
                 self.scale[v], self.scaling[v] = c, v
-                self.within[u] = v
                 self.needed[u] = False
                 break
         return 0
 
     cdef int add_result(self, int32_t v) except -1:
         """C + A @ B, and C + s * (A @ B), for a product C that comes before."""
-        cdef int32_t edge = self.graph.nodes[v].first_edge
+        cdef int32_t edge = self.own[v].first_edge
         cdef int32_t u = max(self.sources[edge], self.sources[edge + 1])
         cdef int32_t total = min(self.sources[edge], self.sources[edge + 1])
         if (self.product[total] < 0 or self.readers[total] != 1 or self.fixed[total]
-                or self.graph.nodes[total].shape != self.graph.nodes[v].shape):
+                or self.own[total].shape != self.own[v].shape):
             return 0
         if self.product[u] >= 0 and self.absorbs(v, u):
             self.product[v], self.addend[v] = self.product[u], total
             self.scale[v], self.scaling[v] = self.scale[u], self.scaling[u]
-            self.within[u] = v
             self.needed[u] = False
         return 0
-
-    cdef int scale_operand(self, int32_t u) except -1:
-        """(s * A) @ B, (A / s) @ B and their like: all that read the operand are products."""
-        cdef Graph graph = self.graph
-        cdef int32_t edge = graph.nodes[u].first_edge, j, x, c, v
-        cdef list found
-        if self.fixed[u] or is_marked(graph, u):
-            return 0
-        for j in range(scaled_positions(graph, u)):
-            x, c = self.sources[edge + j], self.sources[edge + 1 - j]
-            if (graph.nodes[x].shape == graph.nodes[u].shape and self.is_scale(c, u)
-                    and self.has_bytes(x)):
-                break
-        else:
-            return 0
-        found = self.products_of(u)
-        if not found:
-            return 0
-        for v in found:
-            self.scale[v], self.scaling[v] = c, u
-        self.aliases[u] = x
-        return 0
-
-    cdef bint has_bytes(self, int32_t v) except -1:
-        """Whether a value has bytes whoever reads it: no pass computes it in passing.
-
-        Nor is it asked whether it is an input here: what a pullback is given depends on the policy.
-        """
-        if self.product[v] == OUTER:
-            return False
-        while is_view(&self.graph.nodes[v]):
-            v = self.sources[self.graph.nodes[v].first_edge]
-        return not isinstance(<Operation> operations[self.graph.nodes[v].op], Elementwise)
-
-    cdef list products_of(self, int32_t u):
-        """The products that read `u`, each once and without a scale; None if anything else does."""
-        cdef Graph graph = self.graph
-        cdef int32_t edge, v, w, n_met
-        cdef list found = [], pending = [u]
-        while pending:
-            w = pending.pop()
-            edge = graph.nodes[w].consumer
-            n_met = 0
-            while edge >= 0:
-                v = graph.edges[edge].consumer
-                edge = graph.edges[edge].next
-                if v > self.last or not self.needed[v] and self.within[v] == v:
-                    continue                      # not of this program
-                n_met += 1
-                if graph.nodes[v].op == matmul and self.product[v] != OUTER:
-                    while self.within[v] != v:
-                        v = self.within[v]
-                    if v < graph.settled or self.scale[v] >= 0 or v in found:
-                        return None
-                    found.append(v)
-                elif is_view(&graph.nodes[v]):
-                    pending.append(v)
-                else:
-                    return None
-            if n_met != self.readers[w]:          # the caller reads it, or whoever marked it
-                return None
-        return found
 
     cdef tuple nodes_of(self, int32_t v):
         """The nodes that `v` is computed with in one call: the product, the scaling, the sum."""
@@ -317,21 +237,17 @@ cdef class Forms:
         cdef int32_t* more
         for v in range(graph.settled, n):
             chosen += self.needed[v] and (self.scale[v] >= 0 or self.addend[v] >= 0)
-        if chosen + len(self.aliases) + self.n_outer == 0:
+        if chosen + self.n_outer == 0:
             return 0
         more = <int32_t*> PyMem_Realloc(
-            self.sources, (self.n_edges + 4 * (chosen + len(self.aliases))) * sizeof(int32_t))
+            self.sources, (self.n_edges + 4 * chosen) * sizeof(int32_t))
         if more == NULL:
             raise MemoryError("no memory for the products of a program")
         self.sources = more
-        self.own = <Node*> PyMem_Calloc(n, sizeof(Node))
-        if self.own == NULL:
-            raise MemoryError("no memory for the products of a program")
-        memcpy(self.own, graph.nodes, n * sizeof(Node))
         for v in range(graph.settled, n):
             if self.needed[v] and (self.scale[v] >= 0 or self.addend[v] >= 0):
-                product = &graph.nodes[self.product[v]]
-                how = 0 if self.scale[v] < 0 else 1 + (graph.nodes[self.scaling[v]].op == divide)
+                product = &self.own[self.product[v]]
+                how = 0 if self.scale[v] < 0 else 1 + (self.own[self.scaling[v]].op == divide)
                 self.own[v].op = forms[how][self.addend[v] >= 0]
                 self.own[v].first_edge = self.n_edges
                 for u in (self.sources[product.first_edge], self.sources[product.first_edge + 1],
@@ -342,9 +258,4 @@ cdef class Forms:
                 self.own[v].n_inputs = self.n_edges - self.own[v].first_edge
             elif self.product[v] == OUTER:
                 self.own[v].op = multiply
-        for v, x in self.aliases.items():
-            self.own[v].op, self.own[v].n_inputs = argument, 1
-            self.own[v].first_edge = self.n_edges
-            self.sources[self.n_edges] = x
-            self.n_edges += 1
         return 0

@@ -85,7 +85,9 @@ static int leading(Matrix M, int64_t itemsize, char *transposed) {
     return (int)(M.across / itemsize);
 }
 
-/* c = scale A B + keep c, the rows of c being `width` apart; keep is 0 or 1, scale not 0. */
+#define LARGEST_ALPHA 0x1p32
+
+/* c = scale A B + keep c, the rows of c being `width` apart; keep is 0 or 1. */
 #define PRODUCT(T, X)                                                                          \
     static void product_##X(Matrix A, Matrix B, char *a, char *b, T *c, int width, T scale,    \
                             T keep) {                                                          \
@@ -111,8 +113,9 @@ static int leading(Matrix M, int64_t itemsize, char *transposed) {
     }                                                                                          \
                                                                                                \
     /* The same for an alpha that BLAS would go wrong with: for 0 it does not look at A and B,  \
-     * but 0 times infinity is NaN, and 1 / s may overflow where x / s does not. The product    \
-     * goes through a buffer, piece by piece. */                                               \
+     * but 0 times infinity is NaN; 1 / s may overflow where x / s does not; and partial sums   \
+     * times a large alpha may where the product does not. It goes through a buffer, piece by   \
+     * piece. */                                                                               \
     static void by_pieces_##X(Matrix A, Matrix B, char *a, char *b, T *c, int width, T scale,  \
                               int divides, T keep) {                                           \
         enum { SIDE = 64 };                                                                    \
@@ -275,7 +278,7 @@ static void compute_tile(const Call *call, const Product *x, char **p, int64_t t
     T s = scale ? *(const T *)scale : 1, alpha = x->divides ? 1 / s : s;                       \
     if (A.columns == 0)                                                                        \
         empty_##X(A, B, (T *)y, width, x->divides ? 0 / s : 0 * s, keep);                      \
-    else if (x->divides ? !isnormal(alpha) : s == 0)                                           \
+    else if (scale && !(isnormal(alpha) && fabs(alpha) <= LARGEST_ALPHA))                      \
         by_pieces_##X(A, B, a, b, (T *)y, (int)width, s, x->divides, (T)keep);                 \
     else                                                                                       \
         product_##X(A, B, a, b, (T *)y, (int)width, alpha, (T)keep);

@@ -101,7 +101,7 @@ cdef class Regions(Values):
         forms.graph, forms.needed, forms.last = self.graph, needed, last
         forms.choose(outputs, folded)
         self.forms = forms
-        of.nodes, of.sources = forms.at(0), forms.sources
+        of.nodes, of.sources = forms.own, forms.sources
         if fused:
             simplify(self.graph, of.nodes, outputs, needed, same, of.sources, last)
         for j, x in enumerate(inputs):

@@ -3,7 +3,7 @@
 One flat table by operation, so that a loop over a million nodes asks no Python object.
 """
 
-from cpython.mem cimport PyMem_Realloc
+from cpython.mem cimport PyMem_Malloc
 
 from .elementwise cimport Elementwise
 from .nodes cimport Node
@@ -19,22 +19,22 @@ cdef int know_traits() except -1:
     global traits, n_known
     cdef Py_ssize_t k, n = len(operations)
     cdef Operation op
-    cdef void* block
+    cdef Trait* found
     if n_known == n:
         return 0
-    block = PyMem_Realloc(traits, n * sizeof(Trait))
-    if block == NULL:
+    # A new table: other threads may be reading the old one, which is small, and stays.
+    found = <Trait*> PyMem_Malloc(n * sizeof(Trait))
+    if found == NULL:
         raise MemoryError("no memory for the traits of operations")
-    traits = <Trait*> block
-    for k in range(n_known, n):
+    for k in range(n):
         op = <Operation> operations[k]
-        traits[k].role = roles.get(op.name, VIEWS if op.views else KERNEL)
-        traits[k].may_fail = op.name == "power_integer"
-        traits[k].cost = 1
+        found[k].role = roles.get(op.name, VIEWS if op.views else KERNEL)
+        found[k].may_fail = op.name == "power_integer"
+        found[k].cost = 1
         if isinstance(op, Elementwise):
-            traits[k].role = MAPS
-            traits[k].cost = (<Elementwise> op).cost_per_element
-    n_known = n
+            found[k].role = MAPS
+            found[k].cost = (<Elementwise> op).cost_per_element
+    traits, n_known = found, n
     return 0
 
 

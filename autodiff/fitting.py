@@ -1,0 +1,145 @@
+"""Fitting: a schedule whose bytes after allocation are within a program's budget.
+
+A schedule counts live bytes, and a program adds packing, so several are allocated before one fits.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from autodiff.core.code import SMALL_RESULT
+from autodiff.errors import BudgetError
+from autodiff.planning import (
+    Budget,
+    Checkpoint,
+    Problem,
+    Recompute,
+    Schedule,
+    Store,
+    memory_bound,
+)
+from autodiff.planning.budget import impossible, not_found
+from autodiff.planning.planner import Planner
+
+TIGHTENINGS = 12  # schedules tried for one budget, each with fewer live bytes
+NEAR = 512        # live bytes nearer than 1/512 to refused ones are not tried
+QUICK = 0.2       # seconds for each schedule of `marginal_overhead`
+LARGEST = 2000    # regions up to which recompute is tried, and `marginal_overhead` found
+
+
+def early_results(problem, arrays):
+    """The problem where small results, which have memory of their own from the start, are no bytes.
+
+    It plans what else is held better than `problem`, and allows no result to take over an input;
+    None where no result is small.
+    """
+    nbytes = problem.nbytes.copy()
+    nbytes[problem.targets[nbytes[problem.targets] < SMALL_RESULT]] = 0
+    if (nbytes == problem.nbytes).all():
+        return None
+    return Problem.from_arrays(**{**arrays, "nbytes": nbytes})
+
+
+def fit(problem, policy, captured, allocate, early=None):
+    """A schedule whose peak after allocation is within the budget, and its Executable.
+
+    Where a first plan of the search costs less than the one that it ends with, and packs into the
+    budget, it is taken; and where the first does not pack, the cheaper of what `problem` and
+    `early`, see `early_results`, lead to. Raises BudgetError where none is found.
+    """
+    planner = Planner(problem, policy.time_limit, policy.seed)
+    room = policy.nbytes - captured
+    found, refusal = [], None
+    try:
+        found.append(packed(planner, policy, captured, allocate))
+    except BudgetError as error:
+        refusal = error
+        if early is None or error.known is None:
+            raise
+    if early is not None and not (found and found[0][2]):
+        less = room - int((problem.nbytes - early.nbytes).sum())
+        try:
+            plan = Planner(early, policy.time_limit, policy.seed).schedule(max(0, less))
+            schedule = Schedule(problem, plan.steps, plan.method)
+            executable = allocate(schedule)
+            if executable.peak_bytes <= policy.nbytes:
+                found.append((schedule, executable, False))
+        except BudgetError:
+            pass
+    if not found:
+        if policy.time_limit == 0:
+            raise refusal
+        # Searches go other ways; what no search finds is not lost by asking for one.
+        return fit(problem, replace(policy, time_limit=0), captured, allocate, early)
+    schedule, executable, is_proven = min(found, key=lambda one: one[0].cost)
+    for other in [] if is_proven else planner.cheaper(schedule.cost, room):
+        found = allocate(other)
+        if found.peak_bytes <= policy.nbytes:
+            schedule, executable = other, found
+            break
+    return planner.certified(schedule, room, is_proven), executable
+
+
+def packed(planner, policy, captured, allocate):
+    """Plan until a schedule packs into the budget: (it, its Executable, whether it is the first).
+
+    A schedule counts live bytes; where packing adds to them, the schedule is made again with as
+    many bytes fewer. Where so few are refused, a number between is tried: another schedule may
+    pack better.
+    """
+    problem = planner.problem
+    unit = int(np.gcd.reduce([*problem.nbytes, *problem.workspace])) or 1
+    target = tried = room = policy.nbytes - captured
+    refused = 0
+    stuck = None            # where none was found
+    for _ in range(TIGHTENINGS):
+        if target <= refused or tried - refused <= max(unit, tried // NEAR):
+            break
+        try:
+            schedule = planner.schedule(target)
+        except BudgetError as error:
+            if target == room and error.known is None:
+                raise impossible(
+                    problem, policy.nbytes, error.bound, error.node, captured) from None
+            stuck = error.node
+            refused = target
+            target = (refused + tried) // 2 // unit * unit
+            continue
+        executable = allocate(schedule)
+        excess = executable.peak_bytes - policy.nbytes
+        if excess <= 0:
+            return schedule, executable, target == room
+        tried = min(target, schedule.peak_bytes)
+        target = max(tried - excess, (refused + tried) // 2 if refused else 0) // unit * unit
+    # What is named as known depends on the problem alone: every budget and limit ends here.
+    spare = [(schedule, allocate(schedule)) for schedule in spare_schedules(planner)]
+    fitting = [one for one in spare if one[1].peak_bytes <= policy.nbytes]
+    if fitting:
+        return *min(fitting, key=lambda one: one[0].cost), False
+    least = min(executable.peak_bytes for _, executable in spare)
+    bound, node = memory_bound(problem)
+    if room < bound:
+        raise impossible(problem, policy.nbytes, bound, node, captured)
+    raise not_found(problem, policy.nbytes, bound + captured, least, stuck)
+
+
+def spare_schedules(planner):
+    """Yield schedules of few bytes that may pack better than those made for a budget."""
+    yield Store().schedule(planner.problem)
+    lowest = planner.lowest()
+    yield lowest
+    yield Checkpoint().schedule(planner.problem)
+    if len(planner.problem) <= LARGEST:     # its steps grow as the square
+        yield Recompute().schedule(planner.problem)
+
+
+def marginal_overhead(problem, policy, captured, allocate):
+    """The overhead of a quick plan within a budget of 10^6 bytes more, None where unknown."""
+    if not isinstance(policy, Budget) or len(problem) > LARGEST:
+        return None
+    larger = replace(policy, nbytes=policy.nbytes + 10**6,
+                     time_limit=min(policy.time_limit, QUICK))
+    try:
+        return fit(problem, larger, captured, allocate)[0].overhead
+    except BudgetError:
+        return None
