@@ -4,6 +4,8 @@ Equal literals of one dtype are one node. An array is copied when it is captured
 and unchanged, it is the same node.
 """
 
+from weakref import ref
+
 import numpy as np
 
 from libc.stdint cimport int32_t, uint64_t
@@ -73,8 +75,9 @@ cdef int32_t capture(Graph graph, object array) except -1:
     """The constant node of a copy of `array`; captured again unchanged, it is the same node."""
     if array.ndim == 0:
         return literal(graph, array[()], array.dtype.num)
-    known = graph.captures.get(id(array))
-    if known is not None:
+    # By address, but not of an array that is gone: the next one may have that by chance.
+    known, met = graph.captures.get(id(array), (-1, None))
+    if known >= 0 and met() is array:
         held = graph.payloads[known]
         if (held.shape == array.shape and held.dtype == array.dtype
                 and same_bits(held, array)):
@@ -84,5 +87,5 @@ cdef int32_t capture(Graph graph, object array) except -1:
     cdef int32_t attrs = graph.intern_attrs((value.dtype.char, Unmerged()))
     cdef int32_t index = graph.append(_constant, 0, NULL, value.shape, value.dtype.num, attrs, 0)
     graph.payloads[index] = value
-    graph.captures[id(array)] = index
+    graph.captures[id(array)] = index, ref(array)
     return index

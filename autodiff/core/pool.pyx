@@ -152,34 +152,25 @@ cdef Block* pool_take_results(size_t nbytes) noexcept nogil:
     return NULL
 
 
-cdef Block* pool_unlink_arenas(size_t least, size_t most) noexcept nogil:
-    """Unlink the idle arenas of least to most bytes and return them as a list."""
+cdef Block* pool_unlink_idle(bint results, size_t least, size_t most, int kept) noexcept nogil:
+    """Unlink the idle arenas, or blocks of results, of least to most bytes: a list of them.
+
+    All but the `kept` ones that came back last.
+    """
     cdef Block* unlinked = NULL
     cdef Block** link = &pool.idle
     cdef Block* block
     while link[0] != NULL:
-        if link[0].results or link[0].nbytes < least or link[0].nbytes > most:
-            link = &link[0].next
-            continue
-        block = pool_unlink(link)
-        block.next = unlinked
-        unlinked = block
-    return unlinked
-
-
-cdef Block* pool_unlink_results(int kept) noexcept nogil:
-    """Unlink the idle blocks of results but for the last few and return them as a list."""
-    cdef Block* unlinked = NULL
-    cdef Block** link = &pool.idle
-    cdef Block* block
-    while link[0] != NULL:
-        if not link[0].results or kept > 0:
-            kept -= link[0].results
-            link = &link[0].next
-            continue
-        block = pool_unlink(link)
-        block.next = unlinked
-        unlinked = block
+        block = link[0]
+        if block.results != results or block.nbytes < least or block.nbytes > most:
+            link = &block.next
+        elif kept > 0:
+            kept -= 1
+            link = &block.next
+        else:
+            pool_unlink(link)
+            block.next = unlinked
+            unlinked = block
     return unlinked
 
 
@@ -225,9 +216,9 @@ cdef Block* block_lease(size_t nbytes, size_t* room) noexcept nogil:
     if pool.idle_nbytes > pool_room():
         unlock_and_drop(pool_unlink_all())
     elif nbytes < PAGES_MAPPED:
-        unlock_and_drop(pool_unlink_arenas(0, PAGES_MAPPED - 1))
+        unlock_and_drop(pool_unlink_idle(False, 0, PAGES_MAPPED - 1, 0))
     else:
-        unlock_and_drop(pool_unlink_arenas(PAGES_MAPPED, SIZE_MAX))
+        unlock_and_drop(pool_unlink_idle(False, PAGES_MAPPED, SIZE_MAX, 0))
     block = block_get(nbytes, False)
     if block == NULL:
         pool_lock()
@@ -305,7 +296,7 @@ cdef Block* lease_results(size_t nbytes) except NULL:
     if block == NULL:
         with nogil:
             pool_lock()
-            unlock_and_drop(pool_unlink_results(KEPT_RESULTS - 1))
+            unlock_and_drop(pool_unlink_idle(True, 0, SIZE_MAX, KEPT_RESULTS - 1))
             block = block_get(nbytes, True)
     if block == NULL:
         raise ArenaError(
@@ -331,7 +322,7 @@ cdef void give_back_results(Block* block) noexcept:
     pool_lock()
     if pool.idle_nbytes + block.nbytes <= pool_room():
         pool_put(block)
-        unlinked = pool_unlink_results(KEPT_RESULTS)
+        unlinked = pool_unlink_idle(True, 0, SIZE_MAX, KEPT_RESULTS)
     pool_unlock()
     if unlinked != NULL:
         with nogil:
