@@ -320,9 +320,11 @@ POLICIES = [None, "recompute", "checkpoint", ad.Checkpoint(every=2), ad.Budget("
 @pytest.mark.parametrize("policy", POLICIES, ids=repr)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_plan_is_of_the_call_whatever_the_layout(layout, policy):
+    W = np.ones((50, 50))
+
     def f(x):
         for _ in range(4):
-            x = np.tanh(x @ np.ones((50, 50)))
+            x = np.tanh(x @ W)
         return x.sum()
 
     x = LAYOUTS[layout](np.random.default_rng(0).normal(size=(100, 50)))
