@@ -354,7 +354,7 @@ def test_a_product_is_summed_as_it_is_made_with_the_same_bits(f, dtype, shape):
 
 @pytest.mark.parametrize("begin", [0, 1, 5])
 def test_results_beyond_the_caches_are_written_wherever_they_lie(begin):
-    extent = (1 << 21) + 13                  # more than 16 MiB, and no whole line at its end
+    extent = (1 << 22) + 13                  # more than 32 MiB, and no whole line at its end
     x = np.random.default_rng(0).standard_normal(extent)
     with ad.Graph():
         v = ad.variable("x", (extent,))

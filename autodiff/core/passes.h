@@ -66,7 +66,7 @@ static void fill(char *to, const char *from, int64_t size, int64_t n) {
 }
 
 /* ---- one block ---- */
-#define UNCACHED (1 << 24)      /* bytes from which a result is too large for the caches */
+#define UNCACHED (1 << 25)      /* bytes from which a result is too large for the caches */
 
 /* Registers: those of the sources, those of the operations. Scalars are filled once a part. */
 static void begin(const Pass *pass, char **reg, char *room, int64_t n) {
