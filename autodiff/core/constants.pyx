@@ -21,6 +21,7 @@ cdef Operation _constant = operation("constant")
 
 cdef enum:
     SCALARS = 1024                # literals remembered: learning rates are many
+    SMALL = 1 << 16               # bytes of integers that are compared with those captured before
 
 cdef dict scalars = {}            # (type, scalar, dtype) -> what `make_scalar` returns, if not zero
 
@@ -75,6 +76,13 @@ cdef int32_t capture(Graph graph, object array) except -1:
     """The constant node of a copy of `array`; captured again unchanged, it is the same node."""
     if array.ndim == 0:
         return literal(graph, array[()], array.dtype.num)
+    # Places and masks carry no gradient, and are known by what they hold.
+    key = None
+    if array.dtype.kind in "iub" and array.nbytes <= SMALL:
+        key = array.shape, array.dtype.str, array.tobytes()
+        known = graph.captures.get(key)
+        if known is not None:
+            return known
     # By address, but not of an array that is gone: the next one may have that by chance.
     known, met = graph.captures.get(id(array), (-1, None))
     if known >= 0 and met() is array:
@@ -87,5 +95,8 @@ cdef int32_t capture(Graph graph, object array) except -1:
     cdef int32_t attrs = graph.intern_attrs((value.dtype.char, Unmerged()))
     cdef int32_t index = graph.append(_constant, 0, NULL, value.shape, value.dtype.num, attrs, 0)
     graph.payloads[index] = value
-    graph.captures[id(array)] = index, ref(array)
+    if key is None:
+        graph.captures[id(array)] = index, ref(array)
+    else:
+        graph.captures[key] = index
     return index

@@ -25,7 +25,7 @@ cdef class Graph(Nodes):
     cdef dict literals            # (type, scalar, dtype) -> its constant node
     cdef list recent              # literals by address and dtype, the last ones met; or None
     cdef int32_t recent_nodes[RECENT]
-    cdef dict captures            # id of a captured array -> its constant node, reference to it
+    cdef dict captures            # id of a captured array -> its node, reference; bits -> node
     cdef readonly dict calls      # node -> `ad.checkpoint` call that made it; < 0: its result
     cdef readonly dict saved      # node -> name given to it by `ad.save`
     cdef public dict bindings     # argument node -> array, while its trace is open
