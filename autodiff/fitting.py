@@ -12,7 +12,6 @@ from autodiff.errors import BudgetError
 from autodiff.planning import (
     Budget,
     Checkpoint,
-    Problem,
     Recompute,
     Schedule,
     Store,
@@ -27,7 +26,7 @@ QUICK = 0.2       # seconds for each schedule of `marginal_overhead`
 LARGEST = 2000    # regions up to which recompute is tried, and `marginal_overhead` found
 
 
-def early_results(problem, arrays):
+def early_results(problem):
     """The problem where small results, which have memory of their own from the start, are no bytes.
 
     It plans what else is held better than `problem`, and allows no result to take over an input;
@@ -37,7 +36,7 @@ def early_results(problem, arrays):
     nbytes[problem.targets[nbytes[problem.targets] < SMALL_RESULT]] = 0
     if (nbytes == problem.nbytes).all():
         return None
-    return Problem.from_arrays(**{**arrays, "nbytes": nbytes})
+    return problem.with_nbytes(nbytes)
 
 
 def fit(problem, policy, captured, allocate, early=None):

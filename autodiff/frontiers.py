@@ -5,16 +5,18 @@ from typing import Any, NamedTuple
 
 from autodiff.compiled import compile
 from autodiff.errors import ArgumentError
-from autodiff.fitting import LARGEST
+from autodiff.fitting import LARGEST, early_results
 from autodiff.planning import Checkpoint, Recompute, Store, memory_bound
 from autodiff.planning.costbound import ANY_ORDER, certified
 from autodiff.planning.frontier import frontier_and_lowest, knee_of
-from autodiff.planning.schedule import format_bytes
+from autodiff.planning.schedule import Schedule, format_bytes
 from autodiff.plans import Plan
 from autodiff.programs import reschedule
 from autodiff.speed import estimate_seconds
 
 PATIENCE = 2        # seconds before a progress bar appears
+TIME = 4.0          # seconds of all searches
+SMALL = 50          # the bound over the bytes of small results, above which they do not matter
 
 
 class Point(NamedTuple):
@@ -149,8 +151,11 @@ def frontier(
             "frontier: plans at many budgets and takes no policy=; ad.plan takes one")
     store = step.plan(*args, **kwargs)
     problem, captured = store.problem, store.captured_bytes
+    early = _early(problem)
     with _bar(points) as bar:
-        planned, lowest = frontier_and_lowest(problem, points, progress=lambda: bar.update(1))
+        planned, lowest = frontier_and_lowest(
+            problem, points, TIME if early is None else TIME / 2, progress=lambda: bar.update(1))
+        more = [] if early is None else frontier_and_lowest(early, points, TIME / 2)[0]
     found = [store]
     for point in planned:
         _, plan = reschedule(store, point.schedule)
@@ -163,6 +168,7 @@ def frontier(
     spare = [lowest, Checkpoint().schedule(problem)]
     if len(problem) <= LARGEST:
         spare.append(Recompute().schedule(problem))
+    spare += [Schedule(problem, p.schedule.steps, p.schedule.method) for p in more]
     for schedule in spare:
         _, plan = reschedule(store, schedule)
         if not any(p.peak_bytes <= plan.peak_bytes and p.cost <= plan.cost for p in found):
@@ -173,6 +179,14 @@ def frontier(
         (Point(plan.peak_bytes, plan.overhead, estimate_seconds(plan), plan.gap, plan)
          for plan in found),
         memory_bound(problem)[0] + captured)
+
+
+def _early(problem):
+    """The problem as `early_results` sees it, where its small results are worth planning apart."""
+    early = early_results(problem)
+    if early is None or (problem.nbytes - early.nbytes).sum() * SMALL < memory_bound(problem)[0]:
+        return None
+    return early
 
 
 def _undominated(plans):

@@ -57,7 +57,7 @@ def build(graph, inputs, outputs, policy, strides=None, measured=None, record=No
 
     if isinstance(policy, Budget):
         schedule, executable = fit(problem, policy, regions.captured_bytes, allocate,
-                                   early_results(problem, arrays))
+                                   early_results(problem))
     else:
         schedule = policy.schedule(problem)
         executable = allocate(schedule)

@@ -290,6 +290,17 @@ def test_a_frontier_is_no_worse_than_policies_and_budgets_of_its_points_are_gran
             validate(again.problem, again.steps)
 
 
+def test_small_results_of_which_there_are_many_are_planned_beside_the_rest():
+    """Each has memory of its own throughout: a frontier that counts it from its first write only
+    loses to a budget, which knows better."""
+    f, args = deep(12, width=64, batch=16)
+    found = ad.frontier(f, *args, points=8)
+    assert len(found) >= 6
+    for point in found[1:]:               # of the least bytes a budget's search is longer
+        assert ad.plan(f, *args, policy=ad.Budget(point.peak_bytes)).overhead >= (
+            0.97 * point.overhead)
+
+
 def test_a_plan_that_packs_is_taken_before_one_of_fewer_bytes():
     """Live bytes as they are, a plan of more cost is not needed; no frontier has been made."""
     f, args = CASES["branches"]

@@ -130,6 +130,14 @@ class Problem:
                       **options)
         return problem
 
+    def with_nbytes(self, nbytes):
+        """Make the same problem, but for the bytes of its nodes (int64 array (n,))."""
+        columns = {name: getattr(self, name) for name in [
+            "cost", "targets", "owner", *_COLUMNS,
+            *(f"{what}_{part}" for what in ("input", "inplace", "after")
+              for part in ("start", "index"))]}
+        return Problem.from_arrays(nbytes, names=self._names, lines=self._lines, **columns)
+
     def _take(
         self, nbytes, cost, targets, *, owner=None, names=None, lines=None, input_start=None,
         input_index=None, inplace_start=None, inplace_index=None, after_start=None,
