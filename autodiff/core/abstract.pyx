@@ -47,7 +47,8 @@ def problem_arrays(Regions regions):
         else:
             op = <Operation> operations[x.op]
             y = regions.graph.handle(regions.shaped_by(value))
-            cost_[k] = quantise(op.cost(y))
+            cost_[k] = quantise(op.cost(y) if value not in regions.pieces else sum(
+                [pass_cost(regions, piece) for piece in regions.pieces[value]]))
             workspace_[k] = op.workspace(y)
             if op.effect == "callback":
                 once[k] = True

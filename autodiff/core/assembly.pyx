@@ -32,7 +32,7 @@ cdef extern from "region.h" nogil:
         int64_t size
         int32_t n_sources, n_operations, n_registers, n_axes, result, itemsize, sum, factor
         int32_t is_double
-        int64_t outer, length, inner, divisor, n_chunks, part
+        int64_t outer, length, inner, divisor, n_chunks, part, row, pitch
         BlockLoop add
         Source* sources
         PassOperation* operations
@@ -64,6 +64,9 @@ cdef int64_t* assemble(Regions regions, int32_t value) except NULL:
     region.axes = <int64_t*> (region.operations + m)
     region.n_sources, region.n_operations, region.n_axes = <int32_t> n, <int32_t> m, 0
     region.itemsize = itemsizes[x.dtype]
+    region.row, region.pitch = 0, 0
+    if not regions.is_dense(value):               # a piece in several runs: rows, columns
+        region.row, region.pitch = regions.pool[x.layout + 2], regions.pool[x.layout + 3]
     try:
         set_sources(region, regions, value)
         set_operations(region, regions, value)

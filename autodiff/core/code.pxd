@@ -2,7 +2,8 @@
 
 from libc.stdint cimport int32_t, int64_t
 
-from .kernels cimport Call, Run
+from .calls cimport Calls
+from .kernels cimport Call
 from .regions cimport Regions
 from .script cimport Draft
 from .steps cimport Steps
@@ -30,8 +31,7 @@ cdef struct Instruction:
 
 cdef class Code:
     cdef Regions regions
-    cdef Call* calls              # by region
-    cdef int64_t n_calls
+    cdef Calls calls
     cdef Instruction* instructions
     cdef int64_t size             # of them
     cdef Operand* operands
@@ -50,8 +50,6 @@ cdef class Code:
     cdef Call** scripts           # of those that are finished
     cdef int32_t n_scripts
 
-    cdef int build_calls(self) except -1
-    cdef int build_call(self, Call* call, int32_t value) except -1
     cdef int place_and_emit(self, Steps steps, const int32_t[::1] taken,
                             const int64_t[::1] workspace, bint given,
                             int64_t effort) except -1
@@ -66,7 +64,3 @@ cdef class Code:
                        const int64_t[::1] move, int64_t nbytes) except -1
     cdef int emit_poison(self, int32_t region, int64_t step, int32_t base, int64_t offset,
                          int64_t nbytes) except -1
-
-
-cdef object array_view(const int64_t* layout, int dtype, char* data)
-cdef int callback(const Call* call, char** p, Run* run) noexcept with gil

@@ -1,24 +1,20 @@
 """Code: the instructions of a program, with the address of every byte they touch.
 
-Regions give the calls (kernel, inner loop, layouts, parameters), the steps of a plan their order
+Regions give the calls (see `calls`), the steps of a plan their order
 and the lifetimes of the buffers, the allocator the offsets. Nothing here is decided by a policy,
 and nothing runs.
 """
 
 import numpy as np
 
-cimport numpy as cnp
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Realloc
-from cpython.ref cimport Py_INCREF
 from libc.stdint cimport int8_t, int32_t, int64_t, uint32_t
-from libc.stdlib cimport free
 from libc.string cimport memmove, memset
 
 from .allocate import place
-from .assembly cimport assemble
 from .buffers import buffers
-from .operations cimport Operation, operations, type_dtypes
-from .kernels cimport OK, RAISED, Call, Prepare, Run, find_kernel, find_loop
+from .calls cimport Calls
+from .kernels cimport OK, Call, Run
 from .regions cimport Regions
 from .script cimport (
     SCRIPT_BASES,
@@ -30,22 +26,13 @@ from .script cimport (
     write,
 )
 from .steps cimport COMPUTE, Steps
-from .values cimport ARGUMENT, BUFFER, Value, itemsizes
-
-cnp.import_array()
+from .values cimport ARGUMENT, BUFFER, Value
 
 cdef extern from "script.h" nogil:
     uint32_t script_operand(int32_t base, int64_t offset)
 
 cdef extern from *:
     int AUTODIFF_DEBUG            # 1 in the debug build
-
-cdef extern from "numpy/arrayobject.h":
-    ctypedef struct PyTypeObject:
-        pass
-    object PyArray_NewFromDescr(PyTypeObject*, cnp.dtype, int, cnp.npy_intp*, cnp.npy_intp*,
-                                void*, int, object)
-    int NPY_ARRAY_CARRAY
 
 
 cdef int poison(const Call* call, char** p, Run* run) noexcept nogil:
@@ -65,43 +52,6 @@ poison_call.kernel = poison
 move_call.kernel = move_bytes
 
 
-cdef int callback(const Call* call, char** p, Run* run) noexcept with gil:
-    """Ask an operation written in Python for its result, and copy it in."""
-    cdef int j
-    try:
-        op = <object> call.object
-        inputs = [readonly_copy(call.layouts[j], call.dtypes[j], p[j])
-                  for j in range(call.n_inputs)]
-        out = array_view(call.layouts[call.n_inputs], call.out_dtype, p[call.n_inputs])
-        op.call_forward(inputs, out)
-        return OK
-    except BaseException as error:
-        Py_INCREF(error)
-        run.exception = <void*> error
-        return RAISED
-
-
-cdef object array_view(const int64_t* layout, int dtype, char* data):
-    """An array over bytes that somebody else keeps."""
-    cdef cnp.npy_intp shape[32]
-    cdef cnp.npy_intp strides[32]
-    cdef int d
-    for d in range(layout[0]):
-        shape[d] = layout[1 + d]
-        strides[d] = layout[1 + layout[0] + d]
-    descr = type_dtypes[dtype]
-    Py_INCREF(descr)
-    return PyArray_NewFromDescr(<PyTypeObject*> cnp.ndarray, descr, <int> layout[0], shape,
-                                strides, data, NPY_ARRAY_CARRAY, None)
-
-
-cdef object readonly_copy(const int64_t* layout, int dtype, char* data):
-    """An input of a callback: it may keep it, and the arena's bytes are gone after the run."""
-    array = array_view(layout, dtype, data).copy()
-    array.flags.writeable = False
-    return array
-
-
 SMALL_RESULT = BLOCK_RESULT         # bytes below which a result has memory of its own throughout
 
 
@@ -115,15 +65,10 @@ cdef class Code:
 
     def __dealloc__(self):
         cdef int64_t k            # no Python attribute may be touched here: a collector clears them
-        if self.calls != NULL:
-            for k in range(self.n_calls):
-                free(self.calls[k].walk)
-                PyMem_Free(<void*> self.calls[k].layouts)
         for k in range(self.n_scripts):
             discard(self.scripts[k])
         PyMem_Free(self.scripts)
         PyMem_Free(self.draft.steps)
-        PyMem_Free(self.calls)
         PyMem_Free(self.instructions)
         PyMem_Free(self.operands)
 
@@ -131,73 +76,6 @@ cdef class Code:
                  const int64_t[::1] workspace, bint given=False, int64_t effort=1):
         self.regions = regions
         self.place_and_emit(steps, taken, workspace, given, effort)
-
-    cdef int build_calls(self) except -1:
-        """One call for each region: kernel, inner loop, layouts, parameters."""
-        cdef Regions regions = self.regions
-        cdef int64_t k, n = regions.n_regions
-        self.calls = <Call*> PyMem_Calloc(n + 1, sizeof(Call))
-        if self.calls == NULL:
-            raise MemoryError("no memory for the calls of a program")
-        self.n_calls = n
-        self.scripted = scriptable = np.zeros(n, np.int8)
-        cdef int8_t[::1] scripted = scriptable
-        for k in range(n):
-            if (self.n_bases <= SCRIPT_BASES and self.arena_bytes + self.block_bytes < SCRIPT_REACH
-                    and is_scripted(regions, regions.computed[k])):
-                scripted[k] = True
-            else:
-                self.build_call(&self.calls[k], regions.computed[k])
-        return 0
-
-    cdef int build_call(self, Call* call, int32_t value) except -1:
-        cdef Regions regions = self.regions
-        cdef Value* x = &regions.values[value]
-        cdef Value* u
-        cdef Operation op = <Operation> operations[x.op]
-        cdef Prepare prepare
-        cdef int32_t j, n = x.n_inputs
-        cdef int64_t* block
-        cdef tuple params = ()
-        cdef object loop, numbers
-        if x.n_inners < 0:
-            y = regions.graph.handle(x.node)
-            params = op.params(y)
-        # one block: pointers to layouts, item sizes, dtypes, parameters
-        block = <int64_t*> PyMem_Calloc((n + 1) * 3 + len(params) + 1, sizeof(int64_t))
-        if block == NULL:
-            raise MemoryError("no memory for a call of a program")
-        call.layouts = <const int64_t**> block
-        call.itemsizes = block + n + 1
-        call.dtypes = <const int64_t*> block + 2 * (n + 1)
-        call.params = block + 3 * (n + 1)
-        call.n_inputs = n
-        call.n_params = <int32_t> len(params)
-        for j in range(n + 1):
-            u = &regions.values[regions.inputs[x.first_input + j]] if j < n else x
-            block[j] = <int64_t> (regions.pool + u.layout)
-            block[n + 1 + j] = itemsizes[u.dtype]
-            block[2 * (n + 1) + j] = u.dtype
-        for j in range(len(params)):
-            block[3 * (n + 1) + j] = params[j]
-        call.out_dtype = x.dtype
-        call.dtype = <int32_t> call.dtypes[0]
-        if x.n_inners >= 0:
-            find_kernel("region", &call.kernel, &prepare)
-            call.walk = assemble(regions, value)
-        elif op.kernel == "python":
-            call.kernel = callback
-            call.object = <void*> op
-            prepare = NULL
-        else:
-            find_kernel(op.kernel_for(y), &call.kernel, &prepare)
-            loop = op.loop_for(y)
-            if loop is not None:
-                source, numbers = loop
-                find_loop(source, numbers, &call.loop, &call.data)
-        if prepare != NULL and prepare(call) != OK:
-            raise MemoryError("no memory for a call of a program")
-        return 0
 
     cdef int place_and_emit(self, Steps steps, const int32_t[::1] taken,
                             const int64_t[::1] workspace, bint given,
@@ -239,7 +117,12 @@ cdef class Code:
         self.results = [(int(base[b]), int(offset[b]), layout, dtype)
                         for b, layout, dtype in outputs]
         self.kept_bytes = (offset + sizes)[result].max(initial=0)
-        self.build_calls()
+        self.scripted = scriptable = np.zeros(regions.n_regions, np.int8)
+        cdef int8_t[::1] scripted = scriptable
+        if small <= SCRIPT_BASES and self.arena_bytes + self.block_bytes < SCRIPT_REACH:
+            for r in range(regions.n_regions):
+                scripted[r] = is_scripted(regions, regions.computed[r])
+        self.calls = Calls(regions, scriptable)
         self.emit(steps, filled, scratch, freed, offset, sizes, base, moves)
         return 0
 
@@ -314,7 +197,7 @@ cdef class Code:
                 self.add_to_script(r, t, first)
                 self.n_operands = first
             else:
-                self.add_instruction(&self.calls[r], r, t, first)
+                self.add_instruction(&self.calls.by_region[r], r, t, first)
         self.end_script()
         return 0
 

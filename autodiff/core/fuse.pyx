@@ -21,8 +21,7 @@ from .sums cimport is_sum
 from .traits cimport ALIAS, KERNEL, MAPS, SUMS, VIEWS, traits
 
 cdef enum:
-    MOST = 4                      # buffers that a region of the forward pass reads
-    MOST_IN_SWEEP = 3             # and one of a sweep
+    MOST_IN_SWEEP = 3             # buffers that a region of a sweep reads, beside MOST
     LARGE = 1 << 16               # elements from which computing twice beats memory
     CHEAP = 4                     # cost per element that is computed twice of small values
     DEAR = 16                     # and of large ones that are computed from arguments alone

@@ -30,3 +30,5 @@ cdef struct Lowering:             # of a graph: what is known by node while regi
 
 cdef int32_t gather(const Lowering* of, int32_t region, int32_t root, Inner* inners,
                     int32_t* read, int32_t* n_read) noexcept nogil
+cdef int32_t take_in(const Lowering* of, int32_t region, int32_t root,
+                     int32_t* found) noexcept nogil

@@ -4,6 +4,7 @@
 #ifndef AUTODIFF_KERNELS_H
 #define AUTODIFF_KERNELS_H
 
+#include "joins.h"
 #include "movement.h"
 #include "passes.h"
 #include "random.h"
@@ -31,6 +32,7 @@ typedef struct { const char *name; Kernel kernel; Prepare prepare; } NamedKernel
 static const NamedKernel kernels[] = {
     {"region", run_region, NULL},
     {"script", run_script, NULL},
+    {"join", run_join, NULL},
     {"reduce", reduce, prepare_reduce},
     {"mean", reduce_mean, prepare_reduce},
     {"count", reduce_count, prepare_reduce},

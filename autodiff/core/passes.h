@@ -135,11 +135,24 @@ static void stream(char *to, const char *from, int64_t n) { memcpy(to, from, n);
 static inline void end_streams(void) {}
 #endif
 
+/* Write n elements from logical index `start` on into the runs of a result. */
+static void store_runs(const Region *r, char *to, const char *from, int64_t start, int64_t n) {
+    int64_t size = r->itemsize, at = start % r->row;
+    for (to += start / r->row * r->pitch; n > 0; to += r->pitch, at = 0) {
+        int64_t run = r->row - at < n ? r->row - at : n;
+        if (run == 1 && size == 8) memcpy(to + at * 8, from, 8);
+        else if (run == 1 && size == 4) memcpy(to + at * 4, from, 4);
+        else memcpy(to + at * size, from, run * size);
+        from += run * size;
+        n -= run;
+    }
+}
+
 /* Whether the result of a pass is written past the caches: it is too large for them, and does not
  * take the place of a source, whose lines have just been read. */
 static int streams(const Pass *pass) {
     const Region *r = pass->region;
-    if (!STREAMS || r->size * r->itemsize < UNCACHED) return 0;
+    if (!STREAMS || r->row || r->size * r->itemsize < UNCACHED) return 0;
     for (int32_t k = 0; k < r->n_sources; k++)
         if (pass->p[k] == pass->p[r->n_sources]) return 0;
     return 1;
@@ -161,8 +174,9 @@ static void map_part(void *context, int64_t part) {
     for (; start < end; start += BLOCK) {
         int64_t n = end - start < BLOCK ? end - start : BLOCK;
         char *result = pass->p[r->n_sources] + start * r->itemsize;
-        char *found = compute_block(pass, reg, room, start, n, past ? NULL : result);
-        if (past) stream(result, found, n * r->itemsize);
+        char *found = compute_block(pass, reg, room, start, n, past || r->row ? NULL : result);
+        if (r->row) store_runs(r, pass->p[r->n_sources], found, start, n);
+        else if (past) stream(result, found, n * r->itemsize);
         else if (found != result) memmove(result, found, n * r->itemsize); /* a plain copy */
     }
     if (past) end_streams();

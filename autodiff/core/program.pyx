@@ -15,7 +15,8 @@ from libc.string cimport memcmp
 
 from ..errors import ArenaError, ArgumentError, DTypeError, IndexRangeError, ShapeError, brief
 
-from .code cimport ARENA, BLOCK, FIRST, Code, Instruction, Operand, callback
+from .calls cimport callback
+from .code cimport ARENA, BLOCK, FIRST, Code, Instruction, Operand
 from .operations cimport type_dtypes
 from .variable cimport Variable
 from .kernels cimport INTERRUPTED, OK, RAISED, Run

@@ -50,6 +50,8 @@ typedef struct Region {
     BlockLoop add;
     int64_t n_chunks;           /* pieces of `length` that are summed apart, then together */
     int64_t part;               /* elements of one part of a pass without a sum */
+    int64_t row, pitch;         /* elements of a run of the result, and bytes from one to the next;
+                                   row is 0 where the result is dense */
     Source *sources;
     Operation *operations;
     int64_t *axes;

@@ -1,10 +1,8 @@
 """Regions: the part of a graph that outputs need, cut into pieces that run in one pass.
 
 A region is one operation with a kernel of its own, or a pass: elementwise operations that run
-block by block, perhaps into a sum (which ones, `fuse` decides). Layouts are fixed at this point,
-before any plan: a value is a C-contiguous buffer or a view of one (0 bytes), and where an operation
-cannot read a view a copy (`pack`) is a region of its own, visible to the plan. The policy is not
-known here.
+block by block, perhaps into a sum (which ones, `fuse` decides), or into a part of a concatenation
+(see `pieces`). The policy is not known here.
 """
 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
@@ -13,31 +11,34 @@ from libc.stdint cimport int8_t, int32_t, int64_t
 from ..errors import GraphError
 
 from .forms cimport Forms
-from .fuse cimport INSIDE, fuse
+from .fuse cimport APART, INSIDE, PIECE, fuse
 from .gather cimport MOST_INNERS, MOST_READ, Inner, Lowering, gather
 from .graph cimport Graph
-from .kernels cimport blas_reads
+from .layouts cimport Layouts, copy_operation
 from .nodes cimport Node
-from .operations cimport Operation, operations, type_dtypes
+from .operations cimport Operation, operations
+from .pieces cimport choose_pieces, nbytes_of, rows_of
 from .simplify cimport simplify
 from .sums cimport is_sum
-from .traits cimport ALIAS, CONSTANT as LITERAL, LEAF, MAPS, SUMS, VIEWS, know_traits, traits
-from .values cimport ARGUMENT, BUFFER, CONSTANT, Value, grow, itemsizes
+from .traits cimport (
+    ALIAS,
+    CONSTANT as LITERAL,
+    JOINS,
+    LEAF,
+    MAPS,
+    SUMS,
+    VIEWS,
+    know_traits,
+    traits,
+)
+from .values cimport CONSTANT, Value, grow, itemsizes
 from .variable cimport Variable
 
 cdef extern from *:
     int AUTODIFF_DEBUG            # 1 in the debug build
 
-cdef Operation copy_operation = None
 
-
-def set_copy(Operation op):
-    """Tell the core which operation copies a view into a contiguous buffer."""
-    global copy_operation
-    copy_operation = op
-
-
-cdef class Regions(Values):
+cdef class Regions(Layouts):
     """The regions that compute `outputs` from `inputs`; inputs may be any nodes of the graph.
 
     `strides` gives for each input the byte strides of the array it will get, or None for a
@@ -46,16 +47,12 @@ cdef class Regions(Values):
     """
 
     def __cinit__(self):
-        self.packs = {}
-        self.products = {}
-        self.given = set()
+        self.inside = {}
+        self.pieces = {}
         self.outputs = []
-        self.arguments = []
-        self.constants = []
 
     def __dealloc__(self):
         PyMem_Free(self.inners)
-        PyMem_Free(self.computed)
 
     def __init__(self, Graph graph, list outputs, list inputs, tuple strides=None, fused=True,
                  tuple folded=()):
@@ -110,12 +107,14 @@ cdef class Regions(Values):
             of.value[x.index] = 1 + self.add_argument(x, None if strides is None else strides[j])
         for x in folded:
             of.value[x.index] = 1 + self.add_constant(x.index)
-        of.place = (self.places(of, outputs, needed, same, last) if fused
-                    else <int8_t*> PyMem_Calloc(last + 1, 1))
-        if of.place == NULL:
-            raise MemoryError("no memory for the regions of a program")
+        if fused:
+            self.place(of, outputs, needed, same, last)
+        else:
+            of.place = <int8_t*> PyMem_Calloc(last + 1, 1)
+            if of.place == NULL:
+                raise MemoryError("no memory for the regions of a program")
         for v in range(last + 1):
-            if needed[v] and of.place[v] != INSIDE:
+            if needed[v] and of.place[v] == APART:
                 of.value[v] = self.lower(of, v) + 1
         for x in outputs:
             self.outputs.append(self.own_buffer(of.value[same[x.index]] - 1))
@@ -138,9 +137,9 @@ cdef class Regions(Values):
             needed[v] = needed[v] == 1
         return 0
 
-    cdef int8_t* places(self, const Lowering* of, list outputs, const int8_t* needed,
-                        const int32_t* same, int32_t last) except NULL:
-        """The Place of every node: outputs and marked values have bytes of their own."""
+    cdef int place(self, Lowering* of, list outputs, const int8_t* needed,
+                   const int32_t* same, int32_t last) except -1:
+        """Choose the Place of every node: outputs and marked values have bytes of their own."""
         cdef int8_t* apart = <int8_t*> PyMem_Calloc(last + 1, 1)
         cdef int32_t v
         if apart == NULL:
@@ -151,36 +150,12 @@ cdef class Regions(Values):
             for v in self.graph.saved:
                 if v <= last:
                     apart[v] = True
-            return fuse(self.graph, of.nodes, of.sources, needed, apart, last)
+            of.place = fuse(self.graph, of.nodes, of.sources, needed, apart, last)
+            return choose_pieces(self.graph, of, needed, apart, last)
         finally:
             PyMem_Free(apart)
 
     # ---- lowering -----------------------------------------------------------------------------
-
-    cdef int32_t add_argument(self, Variable x, object strides) except -1:
-        """The value of an input, packed first if its array is not in C order."""
-        cdef int dtype = self.graph.nodes[x.index].dtype
-        cdef int64_t layout
-        cdef int32_t value
-        cdef tuple shape = x.shape
-        if strides is None:
-            layout = self.dense_layout(shape, itemsizes[dtype])
-        else:
-            layout = self.add_layout(shape, strides)
-        value = self.add_value(x.index, self.graph.nodes[x.index].op, ARGUMENT, dtype, layout)
-        self.values[value].slot = <int32_t> len(self.arguments)
-        self.arguments.append(x.index)
-        return value if strides is None else self.pack(value)
-
-    cdef int32_t add_constant(self, int32_t v) except -1:
-        """The value of a node that is captured."""
-        cdef Node* node = &self.graph.nodes[v]
-        cdef int32_t value = self.add_value(
-            v, node.op, CONSTANT, node.dtype,
-            self.dense_layout(<tuple> node.shape, itemsizes[node.dtype]))
-        self.values[value].slot = <int32_t> len(self.constants)
-        self.constants.append(v)
-        return value
 
     cdef int32_t lower(self, const Lowering* of, int32_t v) except -1:
         """The value of a node whose inputs have theirs."""
@@ -198,6 +173,8 @@ cdef class Regions(Values):
             return of.value[of.sources[node.first_edge]] - 1
         if role == VIEWS:
             return self.view(v, of.value[of.sources[node.first_edge]] - 1)
+        if role == JOINS:
+            return self.lower_join(of, v)
         return self.lower_kernel(of, v)
 
     cdef int32_t lower_kernel(self, const Lowering* of, int32_t v) except -1:
@@ -213,13 +190,16 @@ cdef class Regions(Values):
                 read[j] = self.readable(op, j, of.value[of.sources[node.first_edge + j]] - 1)
             value = self.compute(v, node.op, node.dtype, node.n_inputs, read, <tuple> node.shape)
             if node.op != self.graph.nodes[v].op:
-                self.products[value] = self.forms.nodes_of(v)
+                self.inside[value] = self.forms.nodes_of(v)
             return value
         finally:
             PyMem_Free(read)
 
-    cdef int32_t lower_pass(self, const Lowering* of, int32_t v) except -1:
-        """A new buffer, computed in one pass with the values that are inside its region."""
+    cdef int32_t lower_pass(self, const Lowering* of, int32_t v, bint piece=False) except -1:
+        """A new buffer, computed in one pass with the values that are inside its region.
+
+        Of a piece a value in the buffer of the concatenation that computes it.
+        """
         cdef const Node* node = &of.nodes[v]
         cdef int32_t read[MOST_READ]
         cdef int32_t value, n_read = 1, n_inners = 0, root = v
@@ -231,79 +211,63 @@ cdef class Regions(Values):
             read[0] = of.value[root] - 1
         else:
             n_inners = gather(of, v, root, self.inners + self.n_all_inners, read, &n_read)
-        value = self.compute(v, node.op, node.dtype, n_read, read, <tuple> node.shape)
+        value = self.compute(v, node.op, node.dtype, n_read, read, <tuple> node.shape, piece)
         self.values[value].first_inner = self.n_all_inners
         self.values[value].n_inners = n_inners
         self.n_all_inners += n_inners
         return value
 
-    cdef int32_t readable(self, Operation op, int position, int32_t value) except -1:
-        """`value`, or a packed copy where `op` cannot read it as it lies."""
-        cdef Value* x = &self.values[value]
-        layouts = op.layouts
-        if layouts == "matrix" and position > 1:      # the addend, the scale
-            layouts = "dense"
-        if layouts == "dense" and not self.is_dense(value):
-            return self.pack(value)
-        if (layouts == "matrix" and type_dtypes[x.dtype].kind == "f"
-                and not blas_reads(self.pool + x.layout, itemsizes[x.dtype], position == 0)):
-            return self.pack(value)
+    cdef int32_t lower_join(self, const Lowering* of, int32_t v) except -1:
+        """A new buffer that its pieces are computed in, by passes that read in a row.
+
+        What is no piece is copied, where there are none by the kernel.
+        """
+        cdef const Node* node = &of.nodes[v]
+        cdef list pieces = [], inside = []
+        cdef int32_t first = self.n_inputs, value, piece, j
+        for j in range(node.n_inputs):
+            if of.place[of.sources[node.first_edge + j]] == PIECE:
+                break
+        else:
+            return self.lower_kernel(of, v)
+        self.add_pieces(of, v, 0, pieces, inside)
+        value = self.compute(v, node.op, node.dtype, 0, NULL, <tuple> node.shape)
+        self.values[value].first_input = first
+        self.values[value].n_inputs = self.n_inputs - first
+        for piece in pieces:
+            self.values[piece].root = value
+            self.values[piece].slot = self.values[value].slot
+        self.pieces[value] = pieces
+        self.inside[value] = inside
         return value
 
-    cdef int32_t compute(self, int32_t node, int32_t op, int8_t dtype, int32_t n,
-                         const int32_t* sources, tuple shape) except -1:
-        """A new buffer, computed by a region of its own."""
-        cdef int32_t value = self.add_value(
-            node, op, BUFFER, dtype, self.dense_layout(shape, itemsizes[dtype]))
-        self.read(value, n, sources)
-        grow(<void**> &self.computed, &self.region_room, self.n_regions + 1, sizeof(int32_t))
-        self.values[value].slot = self.n_regions
-        self.computed[self.n_regions] = value
-        self.n_regions += 1
-        return value
+    cdef int add_pieces(self, const Lowering* of, int32_t v, int64_t at, list pieces,
+                        list inside) except -1:
+        """The passes of a concatenation that begins at byte `at` of the result.
 
-    cdef int32_t pack(self, int32_t value) except -1:
-        """A contiguous copy of a view; one for all who need it."""
-        found = self.packs.get(value)
-        if found is None:
-            found = self.packs[value] = self.copy_of(value)
-        return found
-
-    cdef int32_t copy_of(self, int32_t value) except -1:
-        """A new contiguous buffer with the elements of `value`."""
-        cdef int32_t found = self.compute(
-            self.values[value].node, copy_operation.index, self.values[value].dtype, 1, &value,
-            self.shape_of(value))
-        self.values[found].n_inners = 0
-        return found
-
-    cdef int32_t view(self, int32_t node, int32_t source) except -1:
-        """The view an operation takes of `source`, of a packed copy where it must be."""
-        cdef Variable y = self.graph.handle(node)
-        cdef int8_t dtype = self.values[source].dtype
-        cdef int32_t value
-        op = operations[self.graph.nodes[node].op]
-        found = op.view(y, self.shape_of(source), self.strides_of(source))
-        if found is None:
-            source = self.pack(source)
-            found = op.view(y, self.shape_of(source), self.strides_of(source))
-        strides, offset = found
-        value = self.add_value(node, self.graph.nodes[node].op, self.values[source].base, dtype,
-                               self.add_layout(y.shape, tuple(strides)))
-        self.values[value].root = self.values[source].root
-        self.values[value].slot = self.values[source].slot
-        self.values[value].offset = self.values[source].offset + <int64_t> offset
-        if any([stride < 0 for stride in strides]):
-            return self.pack(value)               # kernels see no negative strides
-        return value
-
-    cdef int32_t own_buffer(self, int32_t value) except -1:
-        """An output as a buffer of its own: what is an input, a view or given twice is copied."""
-        if self.values[value].base == BUFFER and self.values[value].root == value:
-            if value not in self.given:
-                self.given.add(value)
-                return value
-        return self.copy_of(value)
+        `inside` gathers the nodes of the concatenations within.
+        """
+        cdef const Node* node = &of.nodes[v]
+        cdef int64_t rows = rows_of(self.graph, v), size = itemsizes[node.dtype]
+        cdef int64_t pitch = nbytes_of(node) // rows, n
+        cdef int32_t piece, u, j
+        for j in range(node.n_inputs):
+            u = of.sources[node.first_edge + j]
+            n = nbytes_of(&of.nodes[u]) // rows
+            while of.place[u] == PIECE and traits[of.nodes[u].op].role == VIEWS:
+                u = of.sources[of.nodes[u].first_edge]
+            if of.place[u] == PIECE and traits[of.nodes[u].op].role == JOINS:
+                self.add_pieces(of, u, at, pieces, inside)
+                inside.append(u)
+            else:
+                piece = (self.lower_pass(of, u, True) if of.place[u] == PIECE
+                         else self.copy_of(of.value[u] - 1, True))
+                self.values[piece].offset = at
+                if rows > 1:
+                    self.values[piece].layout = self.add_layout((rows, n // size), (pitch, size))
+                pieces.append(piece)
+            at += n
+        return 0
 
     cdef bint sums(self, int32_t value) noexcept:
         """Whether a pass ends in a sum over axes."""
@@ -313,15 +277,15 @@ cdef class Regions(Values):
         """The shape a pass goes over."""
         cdef Node* node = &self.graph.nodes[self.values[value].node]
         if self.sums(value):
-            return <tuple> self.graph.nodes[self.graph.sources[node.first_edge]].shape
-        return self.shape_of(value)
+            node = &self.graph.nodes[self.graph.sources[node.first_edge]]
+        return <tuple> node.shape
 
     # ---- what is asked of them ----------------------------------------------------------------
 
     cdef int32_t shaped_by(self, int32_t value) except -1:
         """The node whose inputs have the shapes that a region's kernel works on."""
-        found = self.products.get(value)
-        return self.values[value].node if found is None else <int32_t> found[0]
+        found = self.inside.get(value)
+        return <int32_t> found[0] if found else self.values[value].node
 
     def axes_of(self, int32_t value):
         """The axes a pass sums."""
@@ -330,11 +294,14 @@ cdef class Regions(Values):
 
     def operations(self, int k):
         """(operation name, graph node) of all that region `k` computes, its result last."""
-        cdef int32_t value = self.computed[k], j
-        cdef Value* x = &self.values[value]
-        cdef list found = [
-            self.inners[x.first_inner + j].node for j in range(max(x.n_inners, 0))]
-        found += self.products.get(value, ())
+        cdef int32_t value = self.computed[k], piece, j
+        cdef Value* x
+        cdef list found = list(self.inside.get(value, ()))
+        for piece in self.pieces.get(value, (value,)):
+            x = &self.values[piece]
+            found += [self.inners[x.first_inner + j].node for j in range(max(x.n_inners, 0))]
+        if value in self.pieces:
+            found = sorted(found) + [self.values[value].node]
         found = [((<Operation> operations[self.graph.nodes[<int32_t> v].op]).name, v)
                  for v in found]
         if not found or self.sums(value):

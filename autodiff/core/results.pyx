@@ -9,7 +9,8 @@ from libc.stdint cimport int64_t
 
 from ..errors import ArgumentError, DTypeError, ShapeError
 
-from .code cimport BLOCK, array_view
+from .calls cimport array_view
+from .code cimport BLOCK
 from .operations cimport type_dtypes
 from .pool cimport block_data, give_back_results, lease_results
 

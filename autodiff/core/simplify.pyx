@@ -24,6 +24,7 @@ from .nodes cimport Node
 from .operations cimport Operation, operations, type_dtypes
 from .operations import operation
 from .parts import along, cancels, piece
+from .traits cimport MAPS, traits
 from .variable cimport Variable
 
 cdef enum Kind:
@@ -163,9 +164,14 @@ cdef class Simplifier:
     cdef int32_t* same            # by node: the earliest node that has its value
     cdef const int32_t* sources   # by edge: likewise, of the node read
     cdef int8_t* numbers          # by node: its Number, where all its elements have one
+    cdef int32_t last
+    cdef int32_t* reads           # by node: how often it is read; counted when first asked for
+    cdef int32_t* cuts            # by join: how often a slice reads one of its parts
 
     def __dealloc__(self):
         PyMem_Free(self.numbers)
+        PyMem_Free(self.reads)
+        PyMem_Free(self.cuts)
 
     cdef inline int32_t operand(self, int32_t v, int32_t j) noexcept:
         return self.sources[self.nodes[v].first_edge + j]
@@ -253,8 +259,40 @@ cdef class Simplifier:
         if self.kind_of(u) != JOINED_AGAIN:
             return -1
         k = piece(ranges, attrs[0], attrs[1], <tuple> self.nodes[u].shape)
-        return -1 if k < 0 else self.before_reshapes(
-            self.operand(u, k), self.nodes[v].shape)
+        if k < 0 or self.is_computed_there(u, k):
+            return -1
+        return self.before_reshapes(self.operand(u, k), self.nodes[v].shape)
+
+    cdef bint is_computed_there(self, int32_t u, int32_t k) except -1:
+        """Whether part `k` is most of join `u`, which is needed as a whole, and nobody reads the
+        part elsewhere: then it is computed there (see `pieces`), and slices are views of it."""
+        cdef int32_t x = self.operand(u, k)
+        cdef int32_t axis = self.attrs(u)[0]
+        cdef tuple starts = self.attrs(u)[1], shape = <tuple> self.nodes[u].shape
+        if self.reads == NULL:
+            self.count()
+        if self.cuts[u] == self.reads[u] or 2 * (starts[k + 1] - starts[k]) < shape[axis]:
+            return False
+        while self.kind_of(x) == RESHAPED_BACK and self.reads[x] == 1:
+            x = self.operand(x, 0)
+        return self.needed[x] and self.reads[x] == 1 and traits[self.nodes[x].op].role == MAPS
+
+    cdef int count(self) except -1:
+        """Count who reads what."""
+        cdef int32_t v, j, u
+        cdef tuple attrs
+        self.reads = <int32_t*> renew(NULL, (self.last + 1) * sizeof(int32_t))
+        self.cuts = <int32_t*> renew(NULL, (self.last + 1) * sizeof(int32_t))
+        for v in range(self.last + 1):
+            self.reads[v] = self.cuts[v] = 0
+            for j in range(self.nodes[v].n_inputs if self.needed[v] else 0):
+                u = self.operand(v, j)
+                self.reads[u] += 1
+                if self.kind_of(v) == CUT_AGAIN and self.kind_of(u) == JOINED_AGAIN:
+                    attrs = self.attrs(u)
+                    self.cuts[u] += piece(self.attrs(v)[0], attrs[0], attrs[1],
+                                          <tuple> self.nodes[u].shape) >= 0
+        return 0
 
     cdef int32_t whole_of_slices(self, int32_t v, const Node* node) except -2:
         """What is joined from all its slices."""
@@ -295,7 +333,7 @@ cdef int simplify(Graph graph, const Node* nodes, list outputs, int8_t* needed, 
     s.graph, s.nodes = graph, nodes
     s.needed = needed
     s.same = same
-    s.sources = sources
+    s.sources, s.last = sources, last
     s.numbers = <int8_t*> PyMem_Calloc(last + 1, 1)
     read = <int8_t*> PyMem_Calloc(last + 1, 1)
     try:

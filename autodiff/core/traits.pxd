@@ -12,6 +12,7 @@ cdef enum Role:
     ALIAS = 4                     # its input, or a leaf where it has none
     LEAF = 5
     CONSTANT = 6
+    JOINS = 7                     # a concatenation; its pieces can be computed where they belong
 
 
 cdef struct Trait:

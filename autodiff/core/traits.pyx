@@ -10,7 +10,8 @@ from .nodes cimport Node
 from .operations cimport Operation, operations
 
 cdef dict roles = {
-    "sum": SUMS, "mean": SUMS, "argument": ALIAS, "variable": LEAF, "constant": CONSTANT}
+    "sum": SUMS, "mean": SUMS, "argument": ALIAS, "variable": LEAF, "constant": CONSTANT,
+    "concatenate": JOINS}
 cdef Py_ssize_t n_known = 0       # operations the table is made for
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from autodiff.core import elementwise as core
-from autodiff.core import regions
+from autodiff.core import layouts
 from autodiff.core.making import here, node
 from autodiff.core.operations import dtype_number, provide
 from autodiff.core.variable import Variable
@@ -19,7 +19,7 @@ def keep_dtype(*dtypes):
 copy = Elementwise(
     "copy", None, lambda g, y, x: g,
     loop="copy", resolve=keep_dtype, doc="y = x, in C order and in memory of its own")
-regions.set_copy(copy)
+layouts.set_copy(copy)
 
 
 class _Cast(Elementwise):

@@ -1,0 +1,1 @@
+"""Pieces: what a concatenation joins, computed where it belongs in the result."""
