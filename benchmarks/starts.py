@@ -78,10 +78,13 @@ def script(start, system):
 
 
 def first_gradient(start, system, threads):
-    """(seconds until the gradient is there, an element of it), in a new process."""
+    """(seconds until the gradient is there, an element of it), in a new process.
+
+    -P: what is installed is started, not the checkout it may be started from.
+    """
     begun = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-c", script(start, system)], stdout=subprocess.PIPE,
+        [sys.executable, "-P", "-c", script(start, system)], stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True, **settings(cores()[:threads]))
     line = process.stdout.readline()
     seconds = time.perf_counter() - begun
