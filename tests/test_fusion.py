@@ -380,3 +380,51 @@ def test_two_sums_of_what_is_computed_in_both():
     given = np.arange(12.0).reshape(3, 4)
     for axis, found in enumerate(program(given)):
         np.testing.assert_array_equal(found, ((given + 1) * given).sum(axis=axis))
+
+
+# ---- which values are computed where they are read ----------------------------------------------
+
+def gradient_regions(f, *args):
+    """(operations, number of buffers read) of each region of f's value and gradient."""
+    regions = ad.plan(ad.value_and_grad(f), *args).regions
+    return [([name for name, _ in regions.operations(k)],
+             len(set(regions.reads(k)) - set(regions.arguments) - set(regions.constants)))
+            for k in range(len(regions))]
+
+
+def waves(x):
+    return (np.tanh(x) * np.exp(-x * x) + np.sin(x)).sum()
+
+
+def test_a_gradient_of_many_terms_is_one_pass():
+    """Its terms are values yet to come when it is looked at, but all of them read the same."""
+    large = gradient_regions(waves, np.ones(100_000))
+    assert [operations[-1] for operations, _ in large] == ["sum", "add"]
+    assert [n for _, n in large] == [0, 0]             # tanh and exp are computed twice
+    small = gradient_regions(waves, np.ones(1000))
+    assert sorted(operations[-1] for operations, _ in small) == ["add", "exp", "sum", "tanh"]
+    assert max(n for _, n in small) == 2               # or stored: memory is near
+
+
+def test_a_sweep_along_a_chain_reads_few_states_at_once():
+    def f(x):
+        for k in range(40):
+            x = np.sin(x) * (1 + 0.01 * k)
+        return x.sum()
+    for n in (1000, 100_000):
+        assert max(read for _, read in gradient_regions(f, np.ones(n))) <= 4
+
+
+def test_values_that_are_not_computed_where_they_were_expected_are_few():
+    """Thirty sums of what is yet to come: the region is full before all can be computed in it."""
+    def f(x):
+        parts = [np.tanh(x * k) * np.exp(x - k) + np.sin(x) for k in range(30)]
+        total = parts[0]
+        for part in parts[1:]:
+            total = total + part
+        return total.sum()
+    for n in (1000, 100_000):
+        assert max(read for _, read in gradient_regions(f, np.ones(n))) <= 8
+    # What is cheaper to compute twice than to store is not held: three buffers for each part.
+    small, large = (ad.plan(ad.value_and_grad(f), np.ones(n)).peak_bytes for n in (1000, 100_000))
+    assert large / 100_000 < 0.5 * small / 1000

@@ -5,10 +5,6 @@ from libc.stdint cimport int8_t, int32_t
 from .graph cimport Graph
 from .nodes cimport Node
 
-cdef enum:
-    LONGEST = 24                  # operations of one region, beside its last
-    MOST = 4                      # buffers that a region of the forward pass reads
-
 cdef enum Place:
     APART = 0                     # has bytes of its own
     INSIDE = 1                    # is computed inside each region that reads it

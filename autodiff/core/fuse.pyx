@@ -10,30 +10,33 @@ one; and it never lets a plan hold more:
   there (three terms of a gradient are two buffers at a time, not three);
 - a region reads few buffers (MOST, in a sweep MOST_IN_SWEEP), or a checkpointed chain of steps
   would need the states of all the steps it has fused at once.
+
+The nodes are taken from the last to the first; what is expected of values yet to come, their
+`cones` say.
 """
 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t
 
+from .cones cimport (
+    LONGEST,
+    MOST,
+    MOST_AT_ONCE,
+    Cone,
+    Part,
+    buffer_of,
+    buffers_read,
+    expected,
+    find_cones,
+    may_be_twice,
+)
 from .graph cimport Graph
 from .nodes cimport Node
 from .sums cimport is_sum
-from .traits cimport ALIAS, KERNEL, MAPS, SUMS, VIEWS, traits
+from .traits cimport KERNEL, MAPS, SUMS, traits
 
 cdef enum:
-    MOST_IN_SWEEP = 3             # buffers that a region of a sweep reads, beside MOST
-    LARGE = 1 << 16               # elements from which computing twice beats memory
-    CHEAP = 4                     # cost per element that is computed twice of small values
-    DEAR = 16                     # and of large ones that are computed from arguments alone
-
-
-cdef struct Part:                 # of the graph, that the program computes
-    const Node* nodes             # as it computes them
-    const int8_t* needed          # by node: whether it is computed; inputs are not
-    const int32_t* sources        # by edge: the node read, simplified
-    int8_t* roles                 # by node: its Role, that of a sum only where a pass can end in it
-    int64_t* sizes                # by node: its elements
-    int32_t* calls                # by node: the marked call that made it; NULL where none is
+    MOST_IN_SWEEP = 3             # buffers that a region of a sweep reads
 
 
 cdef struct Reader:
@@ -46,7 +49,7 @@ cdef struct Inside:               # of the region that ends in a node
     int16_t length                # operations so far
     int8_t waits                  # reads a buffer that is computed after the values yet to come
     int8_t n_read
-    int32_t read[MOST]            # the buffers it reads: the values yet to come among them
+    int32_t read[MOST_AT_ONCE]    # the buffers it reads: the values yet to come among them
 
 
 cdef int8_t* fuse(Graph graph, const Node* nodes, const int32_t* sources, const int8_t* needed,
@@ -64,15 +67,18 @@ cdef int8_t* fuse(Graph graph, const Node* nodes, const int32_t* sources, const 
     part.nodes, part.needed, part.sources = nodes, needed, sources
     part.roles = <int8_t*> PyMem_Calloc(last + 1, 1)
     part.sizes = <int64_t*> PyMem_Calloc(last + 1, sizeof(int64_t))
+    part.cones = <Cone*> PyMem_Calloc(last + 1, sizeof(Cone))
     part.calls = NULL
     if graph.calls:
         part.calls = <int32_t*> PyMem_Calloc(last + 1, sizeof(int32_t))
     try:
         if (place == NULL or readers == NULL or inside == NULL or part.roles == NULL
-                or part.sizes == NULL or (graph.calls and part.calls == NULL)):
+                or part.sizes == NULL or part.cones == NULL
+                or (graph.calls and part.calls == NULL)):
             raise MemoryError("no memory to fuse the operations of a program")
         look(graph, &part, apart, last)
         with nogil:
+            find_cones(&part, apart, last)
             choose(&part, apart, last, readers, inside, place)
         return place
     except BaseException:
@@ -83,6 +89,7 @@ cdef int8_t* fuse(Graph graph, const Node* nodes, const int32_t* sources, const 
         PyMem_Free(inside)
         PyMem_Free(part.roles)
         PyMem_Free(part.sizes)
+        PyMem_Free(part.cones)
         PyMem_Free(part.calls)
 
 
@@ -176,37 +183,8 @@ cdef void read(Reader* source, const Reader* x, int32_t u, const Part* part) noe
     source.twice = max(source.twice, x.twice)
 
 
-cdef int32_t buffer_of(int32_t u, int32_t v, const Part* part) noexcept nogil:
-    """The node whose bytes `u` has, where it is computed and no smaller than `v`; else -1."""
-    cdef int32_t root = u
-    cdef int8_t role
-    while part.needed[root] and part.nodes[root].n_inputs:
-        role = part.roles[root]
-        if role != VIEWS and role != ALIAS:
-            return root if part.sizes[root] >= part.sizes[v] else -1
-        root = part.sources[part.nodes[root].first_edge]
-    return -1
-
-
 cdef bint same_call(int32_t v, int32_t root, const Part* part) noexcept nogil:
     return part.calls == NULL or part.calls[v] == part.calls[root]
-
-
-cdef int buffers_read(int32_t v, const Part* part, int32_t* found) noexcept nogil:
-    """Write to `found` the different buffers of at least the size of `v` it reads; how many."""
-    cdef const Node* node = &part.nodes[v]
-    cdef int32_t j, k, u
-    cdef int n = 0
-    for j in range(node.n_inputs):                # at most three
-        u = buffer_of(part.sources[node.first_edge + j], v, part)
-        for k in range(n):
-            if found[k] == u:
-                break
-        else:
-            if u >= 0:
-                found[n] = u
-                n += 1
-    return n
 
 
 cdef int read_after(int32_t v, const Inside* region, const Part* part,
@@ -228,19 +206,24 @@ cdef int read_after(int32_t v, const Inside* region, const Part* part,
 cdef bint may_join(int32_t v, const Inside* region, int32_t root,
                    const Part* part) noexcept nogil:
     """Whether `v`, which one region reads, is computed in it."""
-    cdef int32_t found[3 + MOST]
+    cdef int32_t found[3 + MOST_AT_ONCE]
     cdef int n = read_after(v, region, part, found)
-    if n > max(<int> region.n_read, <int> (MOST_IN_SWEEP if part.nodes[root].level else MOST)):
+    cdef int most = MOST_IN_SWEEP if part.nodes[root].level else MOST
+    if n > MOST_AT_ONCE or region.length >= LONGEST or not same_call(v, root, part):
         return False
-    if region.length >= LONGEST or not same_call(v, root, part):
+    if (expected(found, n, region.length + 1, v, part)
+            > max(most, expected(region.read, region.n_read, region.length, v, part))):
         return False
-    return not region.waits or buffers_read(v, part, found) <= 1
+    if not region.waits:
+        return True
+    n = buffers_read(v, part, found)
+    return expected(found, n, region.length + 1, v, part) <= 1
 
 
 cdef void join(int32_t v, Inside* region, const Part* part) noexcept nogil:
     """Compute `v` in a region: it reads what `v` reads."""
-    cdef int32_t found[3 + MOST]
-    cdef int n = min(read_after(v, region, part, found), <int> MOST), k
+    cdef int32_t found[3 + MOST_AT_ONCE]
+    cdef int n = min(read_after(v, region, part, found), <int> MOST_AT_ONCE), k
     for k in range(n):
         region.read[k] = found[k]
     region.n_read = n
@@ -251,9 +234,8 @@ cdef bint may_repeat(int32_t v, const Reader* x, const Inside* inside,
                      const Part* part) noexcept nogil:
     """Whether `v`, which two regions read, is computed in both."""
     cdef int32_t found[3]
-    cdef int twice = x.twice + traits[part.nodes[v].op].cost
-    cdef int n = buffers_read(v, part, found)
-    if twice > CHEAP and (twice > DEAR or n or part.sizes[v] < LARGE):
+    cdef int n = expected(found, buffers_read(v, part, found), 1, v, part)
+    if not may_be_twice(x.twice + traits[part.nodes[v].op].cost, n, v, part):
         return False
     if inside[x.first].length >= LONGEST or inside[x.second].length >= LONGEST:
         return False

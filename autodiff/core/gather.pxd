@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int8_t, int32_t
 
-from .fuse cimport LONGEST
+from .cones cimport LONGEST
 from .nodes cimport Node
 
 cdef enum:

@@ -11,7 +11,8 @@ instead, and those are few (as for any region, see `fuse`).
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stdint cimport int8_t, int32_t, int64_t
 
-from .fuse cimport APART, INSIDE, MOST, PIECE
+from .cones cimport MOST
+from .fuse cimport APART, INSIDE, PIECE
 from .gather cimport MOST_INNERS, Lowering, take_in
 from .graph cimport Graph
 from .nodes cimport Node

@@ -1,0 +1,1 @@
+"""Cones: what a value is computed from if all that can be fused is."""
