@@ -29,13 +29,16 @@ cdef tuple NOT_THE_USER = (
     os.path.dirname(os.path.abspath(np.__file__)) + os.sep,
 )
 
+# By address: the code of these files, which is kept. Hashing a code object takes half a microsecond,
+# and a call of a transform is six frames deep.
+cdef dict ours = {}
+
 
 cdef int user_line(dict code_index, list codes, Met* met, int32_t* code,
                    int32_t* lasti) except -1:
     """Where the user stands: the innermost frame outside this package and NumPy.
 
-    `codes` collects the code objects met; `code_index` knows each, -1 for those that are ours;
-    `met` is the last one.
+    `codes` collects the code objects met, `code_index` knows each; `met` is the last one.
     `code` is -1 where there is no Python frame.
     """
     cdef PyFrameObject* frame
@@ -70,14 +73,15 @@ cdef int user_line(dict code_index, list codes, Met* met, int32_t* code,
 
 cdef int32_t index_of(object code, dict code_index, list codes) except -2:
     """The index of a code object in `codes`; -1 for one of ours."""
+    if <size_t> <void*> code in ours:
+        return -1
     index = code_index.get(code)
     if index is None:
         if code.co_filename.startswith(NOT_THE_USER):
-            index = -1
-        else:
-            index = len(codes)
-            codes.append(code)
-        code_index[code] = index
+            ours[<size_t> <void*> code] = code
+            return -1
+        index = code_index[code] = len(codes)
+        codes.append(code)
     return index
 
 
