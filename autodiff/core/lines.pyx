@@ -29,8 +29,8 @@ cdef tuple NOT_THE_USER = (
     os.path.dirname(os.path.abspath(np.__file__)) + os.sep,
 )
 
-# By address: the code of these files, which is kept. Hashing a code object takes half a microsecond,
-# and a call of a transform is six frames deep.
+# By address: the code of these files, which is kept. Hashing a code object takes half a
+# microsecond, and a call of a transform is six frames deep.
 cdef dict ours = {}
 
 
