@@ -15,7 +15,8 @@ from autodiff.ops.user import open_trace
 from autodiff.planning import as_policy
 from autodiff.planning.policies import current_policy
 from autodiff.plans import Plan
-from autodiff.programs import OwnConstants, Program, check_names
+from autodiff.programs import OwnConstants, Program
+from autodiff.saved import check_names
 from autodiff.tracing import Trace, graph_of, is_tracing, leaf_kind, variables_of
 from autodiff.transformed import Transformed
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from autodiff.building import reschedule
 from autodiff.compiled import compile
 from autodiff.errors import ArgumentError
 from autodiff.fitting import LARGEST, early_results
@@ -11,7 +12,6 @@ from autodiff.planning.costbound import ANY_ORDER, certified
 from autodiff.planning.frontier import frontier_and_lowest, knee_of
 from autodiff.planning.schedule import Schedule, format_bytes
 from autodiff.plans import Plan
-from autodiff.programs import reschedule
 from autodiff.speed import estimate_seconds
 
 PATIENCE = 2        # seconds before a progress bar appears

@@ -1,118 +1,19 @@
-"""Programs: regions, a policy's schedule, addresses, and the run."""
+"""Programs: a part of a graph, and its plans for the arrays that it is called with."""
 
 import copy
 import threading
 
-from autodiff.core.abstract import holding, problem_arrays
+from autodiff.building import build, reschedule
 from autodiff.core.folding import foldable
 from autodiff.core.graph import Graph
-from autodiff.core.program import Executable
 from autodiff.core.record import Record
-from autodiff.core.regions import Regions
 from autodiff.core.variable import Variable
-from autodiff.errors import (
-    ArgumentError,
-    AutodiffError,
-    GraphError,
-    PolicyError,
-    brief,
-)
+from autodiff.errors import ArgumentError, AutodiffError, GraphError, brief
 from autodiff.explain.code import disassemble
-from autodiff.fitting import early_results, fit, marginal_overhead
 from autodiff.measured import MeasuredCosts
-from autodiff.planning import (
-    Budget,
-    Problem,
-    Save,
-    Schedule,
-    Store,
-    as_policy,
-)
+from autodiff.planning import Budget, Store, as_policy
 from autodiff.planning.schedule import format_bytes
-from autodiff.plans import Plan
-
-EFFORT = 8        # put into packing a schedule that must keep to a budget
-
-
-def build(graph, inputs, outputs, policy, strides=None, measured=None, record=None,
-          fuse=True, folded=()):
-    """Carry outputs through the stages: regions, plan, addresses. Returns (executable, plan)."""
-    regions = Regions(graph, outputs, inputs, strides, fuse, tuple(graph[v] for v in folded))
-    arrays = problem_arrays(regions)
-    if measured is not None:
-        arrays["cost"] = measured.costs(regions, arrays["cost"])
-    arrays["once"] |= holding(regions, saved_nodes(graph, policy))
-    problem = Problem.from_arrays(
-        **arrays,
-        names=lambda region: described(regions, region),
-        lines=lambda region: graph[regions.describe(region)[1]].line,
-    )
-
-    effort = EFFORT if isinstance(policy, Budget) else 1
-
-    def allocate(schedule):
-        return Executable(
-            regions, schedule.steps, schedule.simulation.taken, arrays["workspace"], False, record,
-            effort)
-
-    if isinstance(policy, Budget):
-        schedule, executable = fit(problem, policy, regions.captured_bytes, allocate,
-                                   early_results(problem))
-    else:
-        schedule = policy.schedule(problem)
-        executable = allocate(schedule)
-
-    def marginal():
-        return marginal_overhead(problem, policy, regions.captured_bytes, allocate)
-
-    costs = "static" if measured is None else "measured"
-    return executable, Plan(regions, schedule, executable, policy, marginal, costs)
-
-
-def described(regions, region):
-    """What messages call a region: its operation, or whose copy it makes."""
-    name, node = regions.describe(region)
-    if name != "copy":
-        return name
-    x = regions.graph[node]
-    return f"copy of {x.op.name if x.inputs else x.name}"
-
-
-def saved_nodes(graph, policy):
-    """The nodes marked by `ad.save` that a policy keeps: all of them, or those `ad.Save` names."""
-    if isinstance(policy, Save):
-        return {v for v, name in graph.saved.items() if name in policy.names}
-    return set(graph.saved)
-
-
-def check_names(graph, policy):
-    """Raise PolicyError for a name of `ad.Save` that marks nothing in the graph."""
-    if not isinstance(policy, Save):
-        return
-    known = sorted(set(graph.saved.values()))
-    for name in policy.names:
-        if name not in known:
-            marked = f"marked are {', '.join(map(repr, known))}" if known else "no value is marked"
-            raise PolicyError(f"nothing is saved as {name!r}: {marked}; see ad.save")
-
-
-def dropped_nodes(graph, policy, first):
-    """The nodes before `first` whose values a policy or a mark does not let a later sweep read."""
-    kept = saved_nodes(graph, policy)
-    if isinstance(policy, Save):
-        return {v for v in range(first) if v not in kept and graph.can_repeat(v)}
-    return {v for v, call in graph.calls.items() if call > 0 and v < first and v not in kept}
-
-
-def reschedule(plan, schedule, record=None):
-    """(executable, plan) of another schedule of a plan's problem, under a Budget of its peak."""
-    schedule = Schedule(plan.problem, schedule.steps, schedule.method, schedule.lower_bound,
-                        schedule.bound_family)
-    executable = Executable(
-        plan.regions, schedule.steps, schedule.simulation.taken, plan.problem.workspace, False,
-        record, EFFORT)
-    policy = Budget(max(1, executable.peak_bytes))
-    return executable, Plan(plan.regions, schedule, executable, policy, costs=plan.costs)
+from autodiff.saved import check_names
 
 
 def as_variables(given, what):

@@ -18,7 +18,8 @@ from autodiff.errors import BudgetError, GraphError
 from autodiff.planning import Budget, Recompute, Store
 from autodiff.planning.schedule import format_bytes
 from autodiff.plans import Plan
-from autodiff.programs import Program, check_names, dropped_nodes, saved_nodes
+from autodiff.programs import Program
+from autodiff.saved import check_names, dropped_nodes, saved_nodes
 from autodiff.tracing import Trace, find_program
 
 QUICK = 0.3                     # seconds for each plan of a choice that may not be taken

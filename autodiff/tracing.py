@@ -28,7 +28,8 @@ from autodiff.errors import (
 from autodiff.kept import Kept
 from autodiff.ops.user import UserOperation, open_trace
 from autodiff.planning import as_policy
-from autodiff.programs import Program, check_names
+from autodiff.programs import Program
+from autodiff.saved import check_names
 
 programs = Cache(256)
 
