@@ -21,6 +21,7 @@ DIRECTIVES = {
     "wraparound": False,
     "initializedcheck": DEBUG,
     "cdivision": True,
+    "auto_pickle": False,
     "embedsignature": True,
     "embedsignature.format": "python",
 }

@@ -6,7 +6,7 @@ import pytest
 import autodiff as ad
 from autodiff.core.making import node
 from autodiff.core.operations import ARGUMENT, operation
-from autodiff.core.simplify import RULES
+from autodiff.core.rules import RULES
 from autodiff.ops.conversion import astype
 from autodiff.ops.movement import transpose
 from autodiff.ops.selection import relu

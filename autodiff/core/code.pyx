@@ -7,7 +7,7 @@ and nothing runs.
 
 import numpy as np
 
-from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Realloc
+from cpython.mem cimport PyMem_Free
 from libc.stdint cimport int8_t, int32_t, int64_t, uint32_t
 from libc.string cimport memmove, memset
 
@@ -16,6 +16,7 @@ from .buffers import buffers
 from .calls cimport Calls
 from .kernels cimport OK, Call, Run
 from .regions cimport Regions
+from .room cimport resize, zeros
 from .script cimport (
     SCRIPT_BASES,
     SCRIPT_REACH,
@@ -144,11 +145,9 @@ cdef class Code:
                 x = &regions.values[regions.computed[steps.c.node[t]]]
                 n_operands += x.n_inputs
             n_operands += 2
-        self.instructions = <Instruction*> PyMem_Calloc(
+        self.instructions = <Instruction*> zeros(
             steps.c.size + moves.shape[0] + 1, sizeof(Instruction))
-        self.operands = <Operand*> PyMem_Calloc(n_operands + 1, sizeof(Operand))
-        if self.instructions == NULL or self.operands == NULL:
-            raise MemoryError("no memory for the instructions of a program")
+        self.operands = <Operand*> zeros(n_operands + 1, sizeof(Operand))
         current = np.full(regions.n_regions, -1, np.int64)
         cdef int64_t[::1] current_ = current
         cdef int8_t[::1] scripted = self.scripted
@@ -234,13 +233,9 @@ cdef class Code:
         cdef int64_t first = self.n_operands
         cdef int32_t k
         cdef Operand* at
-        cdef Call** more
         if self.draft.size == 0:
             return 0
-        more = <Call**> PyMem_Realloc(self.scripts, (self.n_scripts + 1) * sizeof(Call*))
-        if more == NULL:
-            raise MemoryError("no memory for a script of a program")
-        self.scripts = more
+        resize(<void**> &self.scripts, (self.n_scripts + 1) * sizeof(Call*))
         self.scripts[self.n_scripts] = finish(&self.draft)
         self.n_scripts += 1
         for k in range(2):

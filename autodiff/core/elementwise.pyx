@@ -14,8 +14,9 @@ from ..errors import DTypeError, GraphError, NumberError, ShapeError, brief
 
 from .constants cimport capture, literal
 from .graph cimport Graph
-from .nodes cimport FLAG_WEAK, resize
+from .nodes cimport FLAG_WEAK
 from .operations cimport Operation, dtype_number, type_dtypes
+from .room cimport resize
 from .variable cimport Variable
 from .kernels cimport PyUFuncGenericFunction, find_loop, npy_intp
 

@@ -9,7 +9,7 @@ signature, arrays that are not in C order) goes the general way, through the cac
 cimport numpy as cnp
 from cpython.dict cimport PyDict_Next
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
-from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from cpython.mem cimport PyMem_Free
 from cpython.object cimport PyObject
 from libc.stdint cimport int32_t, int64_t
 
@@ -30,6 +30,7 @@ from .containers cimport (
 )
 from .containers import leaves_like, paths
 from .program cimport Executable, Input, allocate_addresses, fits
+from .room cimport zeros
 from .results cimport check_results
 
 from ..errors import ArgumentError
@@ -104,9 +105,7 @@ cdef class Entry:
         self.executable = None if program is None else program.executable
         self.rest = rest
         self.whole = all([leaf is None for leaf in rest])
-        self.leaves = <Leaf*> PyMem_Calloc(len(kinds) + 1, sizeof(Leaf))
-        if self.leaves == NULL:
-            raise MemoryError("no memory for the arguments of a compiled function")
+        self.leaves = <Leaf*> zeros(len(kinds) + 1, sizeof(Leaf))
         for k in range(len(kinds)):
             if kinds[k] == "static":
                 self.leaves[k].kind = STATIC

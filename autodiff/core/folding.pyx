@@ -6,13 +6,14 @@ Views are taken again, for they cost nothing; what has an effect, draws random n
 stays.
 """
 
-from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from cpython.mem cimport PyMem_Free
 from libc.stdint cimport int8_t, int32_t, int64_t
 
 from .graph cimport Graph
 from .nodes cimport Node
 from .operations cimport Operation, operations
 from .operations import operation
+from .room cimport zeros
 from .traits cimport is_view
 from .values cimport itemsizes
 from .variable cimport Variable
@@ -65,9 +66,7 @@ def foldable(Graph graph not None, list inputs, list outputs):
     cdef set found = set()
     if not any([array.ndim for array in graph.payloads.values()]):
         return []
-    marks = <int8_t*> PyMem_Calloc(last + 1, 1)
-    if marks == NULL:
-        raise MemoryError("no memory to fold the constants of a program")
+    marks = <int8_t*> zeros(last + 1, 1)
     try:
         captured = mark(graph, outputs, cuts, marks, last)
         for v in range(last + 1):

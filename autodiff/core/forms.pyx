@@ -19,7 +19,7 @@ Where a trace is split into programs at places that depend on the policy, its no
 takes part in no form with what they do not.
 """
 
-from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from cpython.mem cimport PyMem_Free
 from libc.stdint cimport int32_t
 from libc.string cimport memcpy
 
@@ -28,7 +28,9 @@ from .graph cimport Graph
 from .nodes cimport Node
 from .operations cimport Operation, operations
 from .operations import operation
-from .simplify cimport ONE, is_marked, which_number
+from .room cimport resize
+from .rules cimport ONE, which_number
+from .simplify cimport is_marked
 from .variable cimport Variable
 
 cdef enum:
@@ -57,10 +59,9 @@ cdef int know_operations() except -1:
 
 cdef int32_t* numbers(int32_t n, int32_t value) except NULL:
     """n numbers of this value."""
-    cdef int32_t* found = <int32_t*> PyMem_Malloc((n + 1) * sizeof(int32_t))
+    cdef int32_t* found = NULL
     cdef int32_t k
-    if found == NULL:
-        raise MemoryError("no memory for the products of a program")
+    resize(<void**> &found, (n + 1) * sizeof(int32_t))
     for k in range(n):
         found[k] = value
     return found
@@ -87,9 +88,7 @@ cdef class Forms:
         cdef Graph graph = self.graph
         cdef int32_t v, n = self.last + 1
         cdef bint any_product = False
-        self.own = <Node*> PyMem_Malloc(n * sizeof(Node))
-        if self.own == NULL:
-            raise MemoryError("no memory for the nodes of a program")
+        resize(<void**> &self.own, n * sizeof(Node))
         memcpy(self.own, graph.nodes, n * sizeof(Node))
         self.n_edges = self.own[self.last].first_edge + self.own[self.last].n_inputs
         self.sources = numbers(self.n_edges, 0)
@@ -234,16 +233,11 @@ cdef class Forms:
         cdef int32_t v, u, n = self.last + 1, chosen = 0
         cdef int how
         cdef Node* product
-        cdef int32_t* more
         for v in range(graph.settled, n):
             chosen += self.needed[v] and (self.scale[v] >= 0 or self.addend[v] >= 0)
         if chosen + self.n_outer == 0:
             return 0
-        more = <int32_t*> PyMem_Realloc(
-            self.sources, (self.n_edges + 4 * chosen) * sizeof(int32_t))
-        if more == NULL:
-            raise MemoryError("no memory for the products of a program")
-        self.sources = more
+        resize(<void**> &self.sources, (self.n_edges + 4 * chosen) * sizeof(int32_t))
         for v in range(graph.settled, n):
             if self.needed[v] and (self.scale[v] >= 0 or self.addend[v] >= 0):
                 product = &self.own[self.product[v]]

@@ -1,14 +1,11 @@
 """Types of the compiled sweeps."""
 
 from collections.abc import Sequence
-from typing import Any, final, overload
+from typing import Any, overload
 
 from numpy.typing import ArrayLike
 
 from autodiff.core.variable import Variable
-
-@final
-class Sweep: ...
 
 @overload
 def gradients(

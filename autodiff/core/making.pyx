@@ -11,9 +11,10 @@ from ..errors import ArgumentError, DTypeError, GraphError
 
 from .constants cimport capture
 from .graph cimport Graph, current_graph
-from .nodes cimport FLAG_WEAK, resize
+from .nodes cimport FLAG_WEAK
 from .operations cimport Operation, dtype_number
 from .operations import operation
+from .room cimport resize
 from .variable cimport Variable
 
 cdef Operation _variable = operation("variable"), _argument = operation("argument")

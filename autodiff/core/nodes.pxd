@@ -46,6 +46,3 @@ cdef class Nodes:
     cdef bint is_same(self, int32_t k, const Node* wanted, const int32_t* inputs) noexcept nogil
     cdef int32_t look_up(self, const Node* wanted, const int32_t* inputs) noexcept nogil
     cdef int enter_all(self) except -1
-
-
-cdef int resize(void** p, size_t nbytes) except -1

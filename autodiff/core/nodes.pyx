@@ -4,9 +4,11 @@ Arrays grow at their end only, in topological order: an edge leads to an earlier
 keyed on the operation, its inputs, its attributes and its dtype; it is filled when it is asked.
 """
 
-from cpython.mem cimport PyMem_Free, PyMem_Realloc
+from cpython.mem cimport PyMem_Free
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
+
+from .room cimport resize
 
 cdef enum:
     FEW = 8                       # readers of a node that are looked through
@@ -147,11 +149,3 @@ cdef uint32_t hash_node(const Node* node, const int32_t* inputs) noexcept nogil:
     for j in range(node.n_inputs):
         h = (h ^ (h >> 29) ^ <uint64_t> inputs[j]) * 0xBF58476D1CE4E5B9ULL
     return <uint32_t> (h >> 32)
-
-
-cdef int resize(void** p, size_t nbytes) except -1:
-    cdef void* new = PyMem_Realloc(p[0], nbytes)
-    if new == NULL:
-        raise MemoryError(f"no memory for {nbytes} bytes of a graph")
-    p[0] = new
-    return 0

@@ -1,15 +1,16 @@
 """Questions asked of a graph: is it the same as another, what crosses a cut, what is alive."""
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from cpython.mem cimport PyMem_Free
 from libc.stdint cimport int8_t, int32_t, int64_t
 
 from .elementwise cimport Elementwise
 from .graph cimport Graph
-from .nodes cimport Node, resize
+from .nodes cimport Node
 from .operations cimport Operation, operations
 from .operations import operation
-from .simplify cimport which_number
+from .room cimport resize, zeros
+from .rules cimport which_number
 from .traits cimport is_view
 from .variable cimport Variable
 
@@ -28,12 +29,10 @@ cdef int8_t* needed_nodes(list outputs, list inputs, int32_t last, int32_t* lowe
     long graph takes the time of the piece.
     """
     cdef Graph graph = (<Variable> outputs[0]).graph
-    cdef int8_t* marks = <int8_t*> PyMem_Calloc(last + 1, 1)
+    cdef int8_t* marks = <int8_t*> zeros(last + 1, 1)
     cdef int32_t v, j, source
     cdef int64_t pending = 0
     cdef Node* node
-    if marks == NULL:
-        raise MemoryError("no memory to walk a graph")
     for x in inputs:
         marks[(<Variable> x).index] = CUT
     for x in outputs:

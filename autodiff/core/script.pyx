@@ -3,7 +3,7 @@
 The plan counts such regions as any other; only their execution is joined, after the plan.
 """
 
-from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc
 from libc.stdint cimport INT64_MAX, INT64_MIN, int32_t, int64_t, uint32_t
 from libc.string cimport memcpy
 
@@ -12,6 +12,7 @@ from .operations cimport operations
 from .kernels cimport BlockLoop, Call, Prepare, find_block, find_kernel
 from .gather cimport Inner
 from .regions cimport Regions
+from .room cimport resize
 from .values cimport Value, itemsizes
 
 cdef extern from "script.h" nogil:
@@ -54,10 +55,10 @@ cdef bint is_scripted(Regions regions, int32_t value) except -1:
 cdef int64_t code_of(int32_t op, int n, int dtype) except? -1:
     """The code of an operation on float32 or float64: from 0 on that of its step, below 0 the
     address of its loop; INT64_MIN where it has no loop of ours."""
-    global codes, n_codes
+    global n_codes
     cdef int32_t k, at = 2 * op + (dtype == 12)
     if at >= n_codes:
-        codes = <int64_t*> resized(codes, 2 * (op + 1) * sizeof(int64_t))
+        resize(<void**> &codes, 2 * (op + 1) * sizeof(int64_t))
         for k in range(n_codes, 2 * (op + 1)):
             codes[k] = INT64_MAX
         n_codes = 2 * (op + 1)
@@ -89,7 +90,7 @@ cdef int write(Draft* draft, Regions regions, int32_t value, const uint32_t* ope
     cdef int64_t code
     if draft.size + 2 * x.n_inners + 1 > draft.room:
         draft.room = 2 * draft.room + 2 * x.n_inners + 64
-        draft.steps = <ScriptStep*> resized(draft.steps, draft.room * sizeof(ScriptStep))
+        resize(<void**> &draft.steps, draft.room * sizeof(ScriptStep))
     if x.n_inners == 0:
         step = &draft.steps[draft.size]
         step.op = SCRIPT_COPY if itemsizes[x.dtype] == 8 else SCRIPT_COPY_FLOAT
@@ -126,13 +127,6 @@ cdef uint32_t place_of(Draft* draft, int64_t code) noexcept:
     draft.loops[draft.n_loops] = loop
     draft.n_loops += 1
     return draft.n_loops - 1
-
-
-cdef void* resized(void* old, size_t nbytes) except NULL:
-    cdef void* new = PyMem_Realloc(old, nbytes)
-    if new == NULL:
-        raise MemoryError("no memory for a script of a program")
-    return new
 
 
 cdef Call* finish(Draft* draft) except NULL:

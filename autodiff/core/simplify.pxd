@@ -5,14 +5,6 @@ from libc.stdint cimport int8_t, int32_t
 from .graph cimport Graph
 from .nodes cimport Node
 
-cdef enum Number:
-    OTHER                         # no literal, or one without a rule
-    ZERO                          # 0, and +0.0 of a float
-    MINUS_ZERO
-    ONE
-
-
 cdef int simplify(Graph graph, const Node* nodes, list outputs, int8_t* needed, int32_t* same,
                   int32_t* sources, int32_t last) except -1
-cdef int which_number(Graph graph, int32_t v) except -1
 cdef bint is_marked(Graph graph, int32_t v) except -1

@@ -1,160 +1,46 @@
 """Simplification that changes no bit: which values of a program equal an earlier one.
 
-A rule is a row of `RULES`: an operation, and when its result is, bit for bit, a value that exists
-already. So x*1 is x, but x + 0 is not (-0 + 0 is +0) and x*0 is not (of infinity it is NaN).
-What nothing reads after that is dead and is not computed. Signalling NaNs, which no operation
-makes, are outside the promise: x*1 would make them quiet.
+That is what `rules` says. What nothing reads after that is dead and is not computed.
 
 The pass runs when a program is built, before any policy is known, over the nodes its outputs
 need. An input of the program is opaque, for its value is given and not computed.
 """
 
-from sys import byteorder
-
-import numpy as np
-
 cimport cython
-from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Realloc
-from libc.math cimport signbit
+from cpython.mem cimport PyMem_Free
 from libc.stdint cimport int8_t, int32_t
-from libc.string cimport memcpy
 
 from .graph cimport Graph
 from .nodes cimport Node
-from .operations cimport Operation, operations, type_dtypes
-from .operations import operation
 from .parts import along, cancels, piece
+from .room cimport resize, zeros
+from .rules cimport (
+    ALIAS,
+    BOTH_SAME,
+    CONVERTED_BACK,
+    CUT_AGAIN,
+    JOINED_AGAIN,
+    NEUTRAL,
+    PERMUTED_BACK,
+    RESHAPED_BACK,
+    SAME_SHAPE,
+    SETTLED,
+    UNDONE,
+    Rule,
+    carries,
+    dtype_bit,
+    embed_index,
+    exact,
+    first_rule,
+    know_rules,
+    rules,
+    which_number,
+)
 from .traits cimport MAPS, traits
 from .variable cimport Variable
 
-cdef enum Kind:
-    NEUTRAL                       # the operand at `at` is the number: the result is the other one
-    UNDONE                        # f(f(x)) = x
-    SETTLED                       # f(f(x)) = f(x)
-    BOTH_SAME                     # the operands at `at` and after it are one value
-    RESHAPED_BACK                 # through reshapes to the shape that x had
-    PERMUTED_BACK                 # two permutations of axes that cancel
-    SAME_SHAPE                    # nothing is repeated
-    CONVERTED_BACK                # to the dtype it has; or widened exactly, and back
-    CUT_AGAIN                     # a slice that is one of the arrays joined, or the one embedded
-    JOINED_AGAIN                  # all slices of x along one axis, in their order
-    ALIAS                         # what a transform calls its argument
-
-cdef enum:
-    FLOATS = 1
-    INTEGERS = 2
-    ANY = 7
-
-# What is equal, the operation it is the result of, when, `at`, the number, the dtypes.
-RULES = (
-    ("x * 1", "multiply", NEUTRAL, 1, ONE, FLOATS | INTEGERS),
-    ("1 * x", "multiply", NEUTRAL, 0, ONE, FLOATS | INTEGERS),
-    ("x / 1", "divide", NEUTRAL, 1, ONE, FLOATS),
-    ("x // 1 of integers", "floor_divide", NEUTRAL, 1, ONE, INTEGERS),
-    ("x ** 1 of integers", "power_integer", NEUTRAL, 1, ONE, INTEGERS),
-    ("x - 0", "subtract", NEUTRAL, 1, ZERO, FLOATS | INTEGERS),
-    ("x + -0.0", "add", NEUTRAL, 1, MINUS_ZERO, FLOATS),
-    ("-0.0 + x", "add", NEUTRAL, 0, MINUS_ZERO, FLOATS),
-    ("x + 0 of integers", "add", NEUTRAL, 1, ZERO, INTEGERS),
-    ("0 + x of integers", "add", NEUTRAL, 0, ZERO, INTEGERS),
-    ("-(-x)", "negative", UNDONE, 0, OTHER, ANY),
-    ("not not x", "logical_not", UNDONE, 0, OTHER, ANY),
-    ("abs(abs(x))", "abs", SETTLED, 0, OTHER, ANY),
-    ("sign(sign(x))", "sign", SETTLED, 0, OTHER, ANY),
-    ("floor(floor(x))", "floor", SETTLED, 0, OTHER, ANY),
-    ("relu(relu(x))", "relu", SETTLED, 0, OTHER, ANY),
-    ("where(c, x, x)", "where", BOTH_SAME, 1, OTHER, ANY),
-    ("maximum(x, x)", "maximum", BOTH_SAME, 0, OTHER, ANY),
-    ("minimum(x, x)", "minimum", BOTH_SAME, 0, OTHER, ANY),
-    ("x and x", "logical_and", BOTH_SAME, 0, OTHER, ANY),
-    ("x or x", "logical_or", BOTH_SAME, 0, OTHER, ANY),
-    ("reshape back", "reshape", RESHAPED_BACK, 0, OTHER, ANY),
-    ("transpose back", "transpose", PERMUTED_BACK, 0, OTHER, ANY),
-    ("broadcast to its shape", "broadcast_to", SAME_SHAPE, 0, OTHER, ANY),
-    ("convert back", "astype", CONVERTED_BACK, 0, OTHER, ANY),
-    ("convert back to integers", "astype_integer", CONVERTED_BACK, 0, OTHER, ANY),
-    ("convert back to booleans", "astype_boolean", CONVERTED_BACK, 0, OTHER, ANY),
-    ("slice of a join or an embedding", "slice", CUT_AGAIN, 0, OTHER, ANY),
-    ("join of all slices", "concatenate", JOINED_AGAIN, 0, OTHER, ANY),
-    ("argument", "argument", ALIAS, 0, OTHER, ANY),
-)
-
-
-cdef struct Rule:
-    int kind, at, number, dtypes
-    int next                      # the next rule of the same operation, or -1
-
-
-cdef Rule* rules = NULL           # by row of RULES
-cdef int* first_rule = NULL       # by operation: its first rule, or -1
-cdef int8_t* carries = NULL       # by operation: the result of a literal has its number
-cdef Py_ssize_t n_known = 0       # operations the tables above are made for
-cdef int embed_index = -1
-cdef int8_t dtype_bit[32]
-cdef int8_t exact[32][32]         # from, to: whether each value has its own
-
-for _i, _a in enumerate(type_dtypes):
-    dtype_bit[_i] = 0 if _a is None else {"f": FLOATS, "b": 4}.get(_a.kind, INTEGERS)
-    for _j, _b in enumerate(type_dtypes):
-        # NumPy calls int64 -> float64 safe, which rounds
-        exact[_i][_j] = (_a is not None and _b is not None and np.can_cast(_a, _b)
-                         and not (_a.kind in "iu" and _a.itemsize == 8 and _b.kind == "f"))
-
-
-cdef void* renew(void* old, size_t nbytes) except NULL:
-    cdef void* new = PyMem_Realloc(old, nbytes)
-    if new == NULL:
-        raise MemoryError("no memory for the rules of simplification")
-    return new
-
-
-cdef int know_operations() except -1:
-    """Make the tables by operation, again where operations were added."""
-    global rules, first_rule, carries, n_known, embed_index
-    cdef Py_ssize_t k, n = len(operations)
-    cdef Operation op
-    rules = <Rule*> renew(rules, len(RULES) * sizeof(Rule))
-    first_rule = <int*> renew(first_rule, n * sizeof(int))
-    carries = <int8_t*> renew(carries, n)
-    for k in range(n):
-        op = <Operation> operations[k]
-        first_rule[k] = -1
-        carries[k] = op.views or op.name == "astype" or op.name == "argument"
-    for k in range(len(RULES) - 1, -1, -1):
-        _, name, rules[k].kind, rules[k].at, rules[k].number, rules[k].dtypes = RULES[k]
-        op = operation(name)
-        rules[k].next = first_rule[op.index]
-        first_rule[op.index] = <int> k
-    embed_index = operation("embed").index
-    n_known = n
-    return 0
-
-
-cdef int which_number(Graph graph, int32_t v) except -1:
-    """The Number of a 0-d literal; OTHER for any other node."""
-    cdef Node* node = &graph.nodes[v]
-    cdef float single
-    cdef double number
-    if node.n_inputs or not node.attrs or (<tuple> node.shape):
-        return OTHER
-    data = (<tuple> graph.attrs[node.attrs])[0]
-    if type(data) is not bytes:   # an array
-        return OTHER
-    if dtype_bit[node.dtype] != FLOATS:
-        value = int.from_bytes(data, byteorder)
-        return ONE if value == 1 else OTHER if value else ZERO
-    if len(<bytes> data) == sizeof(float):
-        memcpy(&single, <const char*> <bytes> data, sizeof(float))
-        number = single
-    else:
-        memcpy(&number, <const char*> <bytes> data, sizeof(double))
-    if number == 0:
-        return MINUS_ZERO if signbit(number) else ZERO
-    return ONE if number == 1 else OTHER
-
 
 @cython.final
-@cython.auto_pickle(False)
 cdef class Simplifier:
     """What the rules look at: the graph up to the node they are asked about."""
 
@@ -281,8 +167,8 @@ cdef class Simplifier:
         """Count who reads what."""
         cdef int32_t v, j, u
         cdef tuple attrs
-        self.reads = <int32_t*> renew(NULL, (self.last + 1) * sizeof(int32_t))
-        self.cuts = <int32_t*> renew(NULL, (self.last + 1) * sizeof(int32_t))
+        resize(<void**> &self.reads, (self.last + 1) * sizeof(int32_t))
+        resize(<void**> &self.cuts, (self.last + 1) * sizeof(int32_t))
         for v in range(self.last + 1):
             self.reads[v] = self.cuts[v] = 0
             for j in range(self.nodes[v].n_inputs if self.needed[v] else 0):
@@ -324,21 +210,18 @@ cdef int simplify(Graph graph, const Node* nodes, list outputs, int8_t* needed, 
     caller holds them anyway.
     """
     cdef Simplifier s = Simplifier()
-    cdef int8_t* read = NULL
+    cdef int8_t* read
     cdef int32_t v, j
     cdef const Node* node
     cdef bint marks = len(graph.saved) > 0 or len(graph.calls) > 0
-    if n_known != len(operations):
-        know_operations()
+    know_rules()
     s.graph, s.nodes = graph, nodes
     s.needed = needed
     s.same = same
     s.sources, s.last = sources, last
-    s.numbers = <int8_t*> PyMem_Calloc(last + 1, 1)
-    read = <int8_t*> PyMem_Calloc(last + 1, 1)
+    s.numbers = <int8_t*> zeros(last + 1, 1)
+    read = <int8_t*> zeros(last + 1, 1)
     try:
-        if s.numbers == NULL or read == NULL:
-            raise MemoryError("no memory to simplify a program")
         for v in range(last + 1):
             if needed[v]:
                 node = &nodes[v]

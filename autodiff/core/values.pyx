@@ -3,11 +3,12 @@
 A value is a C-contiguous buffer, an array of the caller's, or a view of one (0 bytes).
 """
 
-from cpython.mem cimport PyMem_Free, PyMem_Realloc
+from cpython.mem cimport PyMem_Free
 from libc.stdint cimport int8_t, int32_t, int64_t
 from libc.string cimport memcpy
 
 from .operations cimport type_dtypes
+from .room cimport resize
 
 for _number, _dtype in enumerate(type_dtypes):
     itemsizes[_number] = _dtype.itemsize if _dtype is not None else 0
@@ -18,10 +19,7 @@ cdef int grow(void** p, int32_t* room, int32_t wanted, size_t size) except -1:
     if wanted <= room[0]:
         return 0
     cdef int32_t more = 2 * room[0] + wanted + 32
-    cdef void* new = PyMem_Realloc(p[0], more * size)
-    if new == NULL:
-        raise MemoryError("no memory for the regions of a program")
-    p[0] = new
+    resize(p, more * size)
     room[0] = more
     return 0
 
@@ -77,13 +75,9 @@ cdef class Values:
     cdef int64_t add_layout(self, tuple shape, tuple strides) except -1:
         cdef int64_t start = self.pool_size, n = len(shape), d
         cdef int64_t room
-        cdef void* new
         if start + 1 + 2 * n > self.pool_room:
             room = 2 * self.pool_room + 2 * n + 64
-            new = PyMem_Realloc(self.pool, room * sizeof(int64_t))
-            if new == NULL:
-                raise MemoryError("no memory for the layouts of a program")
-            self.pool = <int64_t*> new
+            resize(<void**> &self.pool, room * sizeof(int64_t))
             self.pool_room = room
         self.pool[start] = n
         for d in range(n):

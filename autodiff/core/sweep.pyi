@@ -1,0 +1,3 @@
+"""Types of the sweeps, for compiled callers."""
+
+class Sweep: ...
