@@ -179,7 +179,8 @@ def _within_budget(trace, outputs, seeds, grads, first):
     if trace.kept.nbytes:               # of values that were looked at and can be computed again
         trace.kept.let_go()
         return _within_budget(trace, outputs, seeds, grads, first)
-    find_program(unrun(outputs, trace.graph.bindings)[2], outputs, quick)   # or impossible
+    # Where the outputs alone do not fit, the error is that of their plan: it names what is largest.
+    find_program(unrun(outputs, trace.graph.bindings)[2], outputs, quick)
     known = min(
         max(passes.forward.plan.peak_bytes + passes.beside,
             passes.forward.plan.result_bytes + passes.backward.plan.peak_bytes)

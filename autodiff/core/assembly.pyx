@@ -124,13 +124,13 @@ cdef int number_of(Regions regions, Value* x, int32_t ref) noexcept:
 
 
 cdef tuple steps_of(Regions regions, int32_t value):
-    """The operations of a region in order: (row, name of the loop, inputs as in Inner, place).
+    """The operations of a region as it computes them: (steps in order, factors of its sum).
 
+    A step is (row, name of the loop, inputs as in Inner, place).
     A product that only a sum or a difference reads is computed with it: one loop of two roundings,
     which are the same bits. Where both terms are NaN, the compiler's order chooses the sign. A
     comparison that only a selection reads is made with it, and has no mask. A product that only
-    the sum over rows reads is summed as it is made: no step, but the factors, which are returned
-    beside the steps.
+    the sum over rows reads is summed as it is made: no step, but the two factors.
     """
     cdef Value* x = &regions.values[value]
     cdef Inner* inner

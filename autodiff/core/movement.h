@@ -141,7 +141,8 @@ static int prepare_selection(Call *c, const int64_t *large, const int64_t *small
     for (int64_t j = 0; j < k; j++) {
         s->extents[j] = shape_of(large)[lead + j];
         s->strides[j] = strides_of(large)[lead + j];
-        broadcast_strides(c->layouts[c->n_inputs - k + j], index, s->index_shape, s->steps + j * index);
+        broadcast_strides(c->layouts[c->n_inputs - k + j], index, s->index_shape,
+                          s->steps + j * index);
     }
     for (int64_t d = 0; d < rest; d++) {
         shape[d] = shape_of(large)[lead + k + d];

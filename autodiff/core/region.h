@@ -5,8 +5,9 @@
  * register; the operations go from register to register, which stay in the first cache; the last
  * one writes the block of the result. An element sees the same operations at the same place of the
  * same block whatever the plan, the addresses, the layout of the sources and the number of threads,
- * so its bits are the same. Blocks that begin at lines of the cache were tried: of two NaNs a sum is
- * the first or the second, by whether the compiler's loop has come to its tail, and so by address.
+ * so its bits are the same. Blocks that begin at lines of the cache were tried: of two NaNs a sum
+ * is the first or the second, by whether the compiler's loop has come to its tail, and so by
+ * address.
  */
 #ifndef AUTODIFF_REGION_H
 #define AUTODIFF_REGION_H
@@ -22,7 +23,7 @@ enum { SUM_NONE, SUM_ROWS, SUM_COLUMNS };
 
 typedef void (*BlockLoop)(void *, const void *, const void *, const void *, int64_t);
 
-typedef struct Source {         /* an operand: how its elements are found in the order of the result */
+typedef struct Source {         /* an operand: how its elements are found in the result's order */
     int32_t kind, itemsize;
     int32_t n_axes;             /* where strided: the axes left after merging, from offset `axes` */
     int32_t axes;               /* of the region's `axes`: shape, then byte strides */

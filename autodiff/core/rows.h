@@ -1,8 +1,8 @@
 /* Rows of a softmax: dense operands, one row after another over the last axis.
  *
  * Short rows are taken together, so that exp runs over blocks of about ROW_BLOCK elements, and log
- * over the sums of their rows: a vector's tail costs as much as the vector. Maxima and sums are folded in eight lanes,
- * whose order depends on nothing but the length of a row. */
+ * over the sums of their rows: a vector's tail costs as much as the vector. Maxima and sums are
+ * folded in eight lanes, whose order depends on nothing but the length of a row. */
 #ifndef AUTODIFF_ROWS_H
 #define AUTODIFF_ROWS_H
 

@@ -44,7 +44,7 @@ class Planner:
             plan = self._incumbents.base[0]
             if plan.peak_bytes > budget:
                 limits = self._limits.share(self._part, budget)
-                self._part /= 2
+                self._part /= 2     # so that all searches together have at most twice the moves
                 plan = auto.plan(self._plain, limits, self._incumbents)
                 self._incumbents.base.append(plan)
             return self._given(plan)
