@@ -18,8 +18,6 @@ INSTALLED = "AUTODIFF_INSTALLED" in os.environ
 CYTHON = r"""
 .*\.__pyx_.*
 .*\.__test__
-.*\.__reduce_cython__
-.*\.__setstate_cython__
 .*\.__reduce__
 .*\.__setstate__
 .*\.__init__
