@@ -1,4 +1,4 @@
-"""Concatenation writes its pieces where they belong: same bits, no copies, no plan holds more."""
+"""Concatenation writes its pieces where they belong: same bits, no copies, few bytes that wait."""
 
 import numpy as np
 import pytest
@@ -184,6 +184,20 @@ def test_pieces_of_many_states_do_not_keep_them_all():
         return np.concatenate(seen).sum()
     fused, plain = check(f, numbers(20, 20))
     assert fused.peak_bytes <= plain.peak_bytes
+
+
+def test_buffers_that_wait_are_at_most_a_quarter_larger_than_the_pieces():
+    """All of y waits for a piece that reads a part of it; less than 0.8 is a value apart."""
+    def f(A, part):
+        y = A @ A
+        return np.concatenate([np.tanh(y[:part]), np.exp(y[:1, ::-1])])
+    A = numbers(100, 100)
+    for part in (70, 79, 81, 90, 99):
+        def g(A, part=part):
+            return f(A, part)
+        fused, plain = check(g, A)
+        assert (["tanh", "exp", "concatenate"] in regions_of(g, A)) == (part > 80)
+        assert fused.peak_bytes <= plain.peak_bytes + 800 * part // 4
 
 
 def test_a_marked_call_computes_its_own_pieces_only():
