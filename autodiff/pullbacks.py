@@ -15,7 +15,8 @@ from autodiff.core.queries import boundary, computed, dependents, signature, unr
 from autodiff.core.record import Record
 from autodiff.core.variable import Variable
 from autodiff.errors import BudgetError, GraphError
-from autodiff.planning import Budget, Recompute, Store
+from autodiff.planning import Budget, Recompute, Store, memory_bound
+from autodiff.planning.budget import not_found
 from autodiff.planning.schedule import format_bytes
 from autodiff.plans import Plan
 from autodiff.programs import Program
@@ -180,16 +181,18 @@ def _within_budget(trace, outputs, seeds, grads, first):
         trace.kept.let_go()
         return _within_budget(trace, outputs, seeds, grads, first)
     # Where the outputs alone do not fit, the error is that of their plan: it names what is largest.
-    find_program(unrun(outputs, trace.graph.bindings)[2], outputs, quick)
+    alone = find_program(unrun(outputs, trace.graph.bindings)[2], outputs, quick)[0].plan
     known = min(
         max(passes.forward.plan.peak_bytes + passes.beside,
             passes.forward.plan.result_bytes + passes.backward.plan.peak_bytes)
         for kept in refused for plain in (Store(), Recompute())
         for passes in [_passes(trace, outputs, kept, seeds, grads, plain)])
-    raise BudgetError(
-        "not found: no choice of what the pullback keeps lets both passes hold at most "
-        f"{format_bytes(policy.nbytes)} ({policy.nbytes:,} bytes); the smallest budget with known "
-        f"plans is {known:,} bytes", budget=policy.nbytes, known=known)
+    bound, node = memory_bound(alone.problem)
+    refusal = not_found(alone.problem, policy.nbytes, bound + alone.captured_bytes, known,
+                        by="of both passes of a pullback")
+    if node is not None:
+        refusal.node, refusal.line = node, alone.problem.line(node)
+    raise refusal
 
 
 def _cost(passes):

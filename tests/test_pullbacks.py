@@ -96,8 +96,11 @@ def test_a_refusal_names_a_budget_that_is_met():
     def f(x):
         return np.sin(np.sin(np.sin(x)))
 
-    with pytest.raises(ad.BudgetError, match="known plans") as caught:
+    with pytest.raises(ad.BudgetError, match="known plan") as caught:
         ad.vjp(f, x, policy=5 * x.nbytes // 2)
+    assert x.nbytes <= caught.value.bound <= caught.value.budget < caught.value.known
+    assert f"nothing fits below {caught.value.bound / 1000:.1f} kB" in str(caught.value)
+    assert caught.value.line.startswith("test_pullbacks.py:")
     known = caught.value.known
     assert known > 5 * x.nbytes // 2
     checked(f, (x,), x, known)
