@@ -204,10 +204,15 @@ def test_a_marked_call_computes_its_own_pieces_only():
     @ad.checkpoint
     def inside(x):
         return np.tanh(x) * 2
-    check_value = ad.value_and_grad(lambda x: np.sum(np.concatenate([inside(x), np.exp(x)]) ** 2))
+
+    marked = ad.value_and_grad(lambda x: np.sum(np.concatenate([inside(x), np.exp(x)]) ** 2))
     plain = ad.value_and_grad(
         lambda x: np.sum(np.concatenate([np.tanh(x) * 2, np.exp(x)]) ** 2))
-    for found, wanted in zip(check_value(numbers(50)), plain(numbers(50)), strict=True):
+    for f, joined in ((marked, ["concatenate"]), (plain, ["multiply", "concatenate"])):
+        regions = ad.plan(f, numbers(50)).regions
+        assert joined in [[name for name, _ in regions.operations(k)]
+                          for k in range(len(regions))]
+    for found, wanted in zip(marked(numbers(50)), plain(numbers(50)), strict=True):
         assert np.asarray(found).tobytes() == np.asarray(wanted).tobytes()
 
 
