@@ -216,6 +216,21 @@ def test_a_marked_call_computes_its_own_pieces_only():
         assert np.asarray(found).tobytes() == np.asarray(wanted).tobytes()
 
 
+def test_an_array_that_grows_in_a_loop_nests_no_deeper_than_one():
+    def f(x):
+        for k in range(3000):
+            x = np.concatenate([x, x[:2] * k])[-40:] if k % 500 == 499 else (
+                np.concatenate([x, np.ones(2)]))
+        return x
+    check(f, numbers(4))
+
+    def g(x):
+        for _ in range(3000):
+            x = np.concatenate([x, np.ones(1)])
+        return x
+    assert max(map(len, regions_of(g, numbers(4)))) <= 2
+
+
 def test_an_error_names_the_operation_of_the_piece():
     with ad.Graph():
         x, k = ad.variable("x", 5, np.int64), ad.variable("k", 5, np.int64)

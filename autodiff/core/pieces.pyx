@@ -2,7 +2,7 @@
 
 A piece that nothing else reads and that one pass computes is written by the pass into its part of
 the result: it has no bytes of its own and is not copied. So is a concatenation within another one
-whose pieces are whole runs of bytes. What is a piece is chosen from the graph alone, before any
+whose pieces are whole runs of bytes, one deep: an array that grows in a loop nests thousands. What is a piece is chosen from the graph alone, before any
 policy, so that the bits are the same under every one. The pieces have no bytes any more, and the
 buffers that have to wait for the concatenation instead are few (as for any region, see `fuse`) and
 at most a quarter larger: by so much a plan may hold more than without fusion, by a row or two where
@@ -104,7 +104,19 @@ cdef bint may_be_piece(Graph graph, const Reading* r, int32_t v, int32_t u) exce
         return False
     if graph.calls and graph.calls.get(u, 0) != graph.calls.get(v, 0):
         return False
-    return role == MAPS or (role == JOINS and rows_of(graph, v) == 1)
+    return role == MAPS or (role == JOINS and rows_of(graph, v) == 1 and not nests(r, u))
+
+
+cdef bint nests(const Reading* r, int32_t u) except -1:
+    """Whether a concatenation computes another one."""
+    cdef const Node* node = &r.of.nodes[u]
+    cdef int32_t j, source
+    for j in range(node.n_inputs):
+        source = r.of.sources[node.first_edge + j]
+        if r.of.place[source] == PIECE and traits[
+                r.of.nodes[root_of(r, source)].op].role == JOINS:
+            return True
+    return False
 
 
 cdef int64_t rows_of(Graph graph, int32_t v) except -1:
