@@ -4,7 +4,7 @@ A region has one result. An elementwise value that only elementwise neighbours o
 (or a sum over its axes) is computed inside them, a block at a time, and never has bytes; where two
 regions read it, it is computed in both if that costs less than storing and reading it again. The
 choice is made from the graph alone, before any policy, so that the bits are the same under every
-one; and it never lets a plan hold more:
+one; and it lets no plan hold more, but for a buffer where an expectation is not met:
 
 - a value that would keep two buffers waiting for a third, later one is computed when they are
   there (three terms of a gradient are two buffers at a time, not three);

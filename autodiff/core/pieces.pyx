@@ -2,11 +2,13 @@
 
 A piece that nothing else reads and that one pass computes is written by the pass into its part of
 the result: it has no bytes of its own and is not copied. So is a concatenation within another one
-whose pieces are whole runs of bytes, one deep: an array that grows in a loop nests thousands. What is a piece is chosen from the graph alone, before any
-policy, so that the bits are the same under every one. The pieces have no bytes any more, and the
-buffers that have to wait for the concatenation instead are few (as for any region, see `fuse`) and
-at most a quarter larger: by so much a plan may hold more than without fusion, by a row or two where
-a stencil's ends are computed as well.
+whose pieces are whole runs of bytes, one deep: an array that grows in a loop nests thousands.
+
+What is a piece is chosen from the graph alone, before any policy, so that the bits are the same
+under every one. The pieces have no bytes any more, and the buffers that have to wait for the
+concatenation instead are few (as for any region, see `fuse`) and at most a quarter larger: by so
+much a plan may hold more than without fusion, by a row or two where a stencil's ends are computed
+as well.
 """
 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
