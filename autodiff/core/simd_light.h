@@ -37,10 +37,10 @@ INLINE float ISA(floor_of_f)(float x) {
     MAP1(floor_##X, T, T, ISA(floor_of_##X)(a))                                                \
     MAP1(sign_##X, T, T, a > 0 ? 1 : a < 0 ? -1 : a == 0 ? 0 : a)                              \
     MAP1(relu_##X, T, T, a <= 0 ? 0 : a)                                                       \
-    MAP2(maximum_##X, T, T, (a >= b) | (a != a) ? a : b)                                       \
-    MAP2_B(maximum_b_##X, T, T, (a >= b) | (a != a) ? a : b)                                   \
-    MAP2(minimum_##X, T, T, (a <= b) | (a != a) ? a : b)                                       \
-    MAP2_B(minimum_b_##X, T, T, (a <= b) | (a != a) ? a : b)                                   \
+    MAP2(maximum_##X, T, T, (a > b) | (a != a) ? a : b)                                        \
+    MAP2_B(maximum_b_##X, T, T, (a > b) | (a != a) ? a : b)                                    \
+    MAP2(minimum_##X, T, T, (a < b) | (a != a) ? a : b)                                        \
+    MAP2_B(minimum_b_##X, T, T, (a < b) | (a != a) ? a : b)                                    \
     MAP2(less_##X, T, uint8_t, a < b)                                                          \
     MAP2(less_equal_##X, T, uint8_t, a <= b)                                                   \
     MAP2(greater_##X, T, uint8_t, a > b)                                                       \

@@ -73,7 +73,7 @@ def _is_zero(value):
 
 
 def _relu_instead(a, b):
-    """maximum with a literal 0 is the row relu, whose action reads only y."""
+    """maximum with a literal 0 is the row relu, whose action reads only y; relu(-0.0) is 0.0."""
     if _is_zero(b) and isinstance(a, Variable) and a.dtype.kind == "f":
         return relu(a)
     if _is_zero(a) and isinstance(b, Variable) and b.dtype.kind == "f":
