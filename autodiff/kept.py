@@ -8,9 +8,11 @@ from dataclasses import replace
 
 from autodiff.core.queries import unrun
 from autodiff.errors import BudgetError
-from autodiff.planning import Budget
+from autodiff.planning import Budget, Store, memory_bound
+from autodiff.planning.budget import not_found, with_held
 
 QUICK = 1.0     # seconds of search at most for a plan that has an alternative
+HELD = "values that were looked at and cannot be computed again"
 
 
 class Kept:
@@ -68,14 +70,10 @@ class Kept:
             if some:
                 self._let_go(set() if everything else self._read_by(outputs))
             try:
-                return self._attempt(outputs, self._remaining(quick=bool(more)))
+                return self._attempt(outputs, self._left(outputs, quick=bool(more)))
             except BudgetError as error:
-                if everything:
-                    if self._runs:
-                        error.add_note(
-                            f"beside {self.nbytes:,} bytes of values that were looked at and "
-                            "cannot be computed again")
-                    raise
+                refusal = error
+        raise with_held(refusal, self.nbytes, HELD) if self._runs else refusal
 
     def _attempt(self, outputs, policy):
         bindings = self._graph.bindings
@@ -99,12 +97,12 @@ class Kept:
                     del self._graph.bindings[node]
         self._runs = stay
 
-    def _remaining(self, quick):
-        """The budget that is left for a program."""
+    def _left(self, outputs, quick):
+        """What the budget leaves for the program of the outputs."""
         left = self._policy.nbytes - self.nbytes
         if left < 1:
-            raise BudgetError(
-                f"not found: {self.nbytes:,} bytes of values that were looked at leave nothing of "
-                f"a budget of {self._policy.nbytes:,} bytes", budget=self._policy.nbytes)
+            plan = self._find(unrun(outputs, self._graph.bindings)[2], outputs, Store())[0].plan
+            bound = memory_bound(plan.problem)[0] + plan.captured_bytes
+            raise not_found(plan.problem, left, bound, plan.peak_bytes)
         limit = self._policy.time_limit
         return replace(self._policy, nbytes=left, time_limit=min(limit, QUICK) if quick else limit)

@@ -15,8 +15,9 @@ from autodiff.core.queries import boundary, computed, dependents, signature, unr
 from autodiff.core.record import Record
 from autodiff.core.variable import Variable
 from autodiff.errors import BudgetError, GraphError
+from autodiff.kept import HELD
 from autodiff.planning import Budget, Recompute, Store, memory_bound
-from autodiff.planning.budget import not_found
+from autodiff.planning.budget import impossible, not_found, with_held
 from autodiff.planning.schedule import format_bytes
 from autodiff.plans import Plan
 from autodiff.programs import Program
@@ -156,8 +157,7 @@ def _less(policy, nbytes):
     if not isinstance(policy, Budget):
         return policy
     if policy.nbytes <= nbytes:
-        raise BudgetError(f"not found: {nbytes:,} bytes are held beside a pass, and the budget is "
-                          f"{policy.nbytes:,} bytes", budget=policy.nbytes)
+        raise BudgetError(f"{nbytes:,} bytes held beside a pass leave nothing of the budget")
     return replace(policy, nbytes=policy.nbytes - nbytes)
 
 
@@ -177,22 +177,35 @@ def _within_budget(trace, outputs, seeds, grads, first):
             return _passes(trace, outputs, best.kept, seeds, grads, policy)
         except BudgetError:
             return best
-    if trace.kept.nbytes:               # of values that were looked at and can be computed again
-        trace.kept.let_go()
+    held = trace.kept.nbytes            # by values that were looked at
+    trace.kept.let_go()
+    if trace.kept.nbytes < held:
         return _within_budget(trace, outputs, seeds, grads, first)
-    # Where the outputs alone do not fit, the error is that of their plan: it names what is largest.
-    alone = find_program(unrun(outputs, trace.graph.bindings)[2], outputs, quick)[0].plan
-    known = min(
-        max(passes.forward.plan.peak_bytes + passes.beside,
-            passes.forward.plan.result_bytes + passes.backward.plan.peak_bytes)
-        for kept in refused for plain in (Store(), Recompute())
-        for passes in [_passes(trace, outputs, kept, seeds, grads, plain)])
+    raise _refusal(trace, outputs, [
+        _passes(trace, outputs, kept, seeds, grads, plain)
+        for kept in refused for plain in (Store(), Recompute())])
+
+
+def _refusal(trace, outputs, known):
+    """The error where no choice fits; it names what is largest in computing the outputs alone."""
+    budget, held = trace.policy.nbytes - trace.kept.nbytes, trace.kept.nbytes
+    alone = find_program(unrun(outputs, trace.graph.bindings)[2], outputs, Store())[0].plan
     bound, node = memory_bound(alone.problem)
-    refusal = not_found(alone.problem, policy.nbytes, bound + alone.captured_bytes, known,
-                        by="of both passes of a pullback")
-    if node is not None:
-        refusal.node, refusal.line = node, alone.problem.line(node)
-    raise refusal
+    if bound + alone.captured_bytes > budget:
+        refusal = impossible(alone.problem, budget, bound, node, alone.captured_bytes)
+    else:
+        refusal = not_found(
+            alone.problem, budget, bound + alone.captured_bytes, min(map(_peak, known)),
+            by="of both passes of a pullback")
+        if node is not None:
+            refusal.node, refusal.line = node, alone.problem.line(node)
+    return with_held(refusal, held, HELD) if held else refusal
+
+
+def _peak(passes):
+    """Bytes held by the pass that holds more, with all that is held beside it."""
+    return max(passes.forward.plan.peak_bytes + passes.beside,
+               passes.forward.plan.result_bytes + passes.backward.plan.peak_bytes)
 
 
 def _cost(passes):

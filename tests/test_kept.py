@@ -115,9 +115,36 @@ def test_callbacks_that_leave_no_room_are_told():
         y = np.tanh(y.T @ y)
         return (y * y).sum()
 
-    with pytest.raises(BudgetError) as caught:
-        ad.grad(cost, policy=ad.Budget(int(3.2 * X.nbytes), time_limit=0.5))(X)
-    assert "cannot be computed again" in caught.value.__notes__[0]
+    budget = int(3.2 * X.nbytes)
+    for transform in (lambda policy: ad.grad(cost, policy=policy)(X),
+                      lambda policy: ad.vjp(cost, X, policy=policy)):
+        with pytest.raises(BudgetError, match="cannot be computed again") as caught:
+            transform(ad.Budget(budget, time_limit=0.5))
+        refusal = caught.value
+        assert refusal.budget == budget < refusal.bound
+        assert refusal.bound > 3 * X.nbytes         # what is held is counted
+        assert f"{budget:,} bytes" in str(refusal)
+        assert refusal.line.startswith("test_kept.py:")
+
+
+def test_a_pullback_runs_at_the_budget_known_beside_what_is_held():
+    spy = ad.operation(lambda x: x * 2, bprop=(lambda g, y, x: g * 2,),
+                       shape=lambda x: (x.shape, x.dtype), effect="callback", name="kept_pulled")
+
+    def cost(x):
+        y = spy(x)
+        assert y.sum().value < 1e9
+        for _ in range(5):
+            y = np.tanh(y.T @ y) @ y.T
+            y = y.T
+        return (y * y).sum()
+
+    with pytest.raises(BudgetError, match="not found: ") as caught:
+        ad.vjp(cost, X, policy=ad.Budget(5 * X.nbytes, time_limit=0.2))
+    known = caught.value.known
+    value, pullback = ad.vjp(cost, X, policy=ad.Budget(known, time_limit=0.2))
+    assert pullback.measured_peak_bytes + 2 * X.nbytes <= known
+    assert same(pullback(1.0)[0], ad.grad(cost)(X))
 
 
 def test_values_looked_at_outlive_what_is_let_go(held):

@@ -137,6 +137,23 @@ def not_found(problem, budget, bound, known, node=None, by=""):
     )
 
 
+def with_held(refusal, nbytes, what):
+    """The refusal of what a budget leaves, as one of the budget: `nbytes` of `what` stay held."""
+    def more(value):
+        return None if value is None else value + nbytes
+
+    budget = refusal.budget + nbytes
+    return BudgetError(
+        f"{refusal}; {nbytes:,} bytes more are held by {what}, and the budget for all is "
+        f"{format_bytes(budget)} ({budget:,} bytes)",
+        budget=budget,
+        bound=more(refusal.bound),
+        known=more(refusal.known),
+        node=refusal.node,
+        line=refusal.line,
+    )
+
+
 def _place(problem, node):
     line = problem.line(node)
     return problem.name(node) if line is None else f"{problem.name(node)}, {line}"
