@@ -1,7 +1,7 @@
 """Calls: what each region asks of which kernel, but for the addresses."""
 
 cimport numpy as cnp
-from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from cpython.mem cimport PyMem_Free
 from cpython.ref cimport Py_INCREF
 from libc.stdint cimport int8_t, int32_t, int64_t
 from libc.stdlib cimport free, malloc
@@ -10,6 +10,7 @@ from .assembly cimport assemble
 from .kernels cimport OK, RAISED, Call, Prepare, Run, find_kernel, find_loop
 from .operations cimport Operation, operations, type_dtypes
 from .regions cimport Regions
+from .room cimport zeros
 from .values cimport Value, itemsizes
 
 cnp.import_array()
@@ -74,9 +75,7 @@ cdef class Calls:
 
     def __init__(self, Regions regions, const int8_t[::1] scripted):
         cdef int64_t k, n = regions.n_regions + sum(map(len, regions.pieces.values()))
-        self.by_region = <Call*> PyMem_Calloc(n + 1, sizeof(Call))
-        if self.by_region == NULL:
-            raise MemoryError("no memory for the calls of a program")
+        self.by_region = <Call*> zeros(n + 1, sizeof(Call))
         self.n = n
         self.n_built = regions.n_regions
         for k in range(regions.n_regions):
@@ -97,9 +96,7 @@ cdef class Calls:
             y = regions.graph.handle(x.node)
             params = op.params(y)
         # one block: pointers to layouts, item sizes, dtypes, parameters
-        block = <int64_t*> PyMem_Calloc((n + 1) * 3 + len(params) + 1, sizeof(int64_t))
-        if block == NULL:
-            raise MemoryError("no memory for a call of a program")
+        block = <int64_t*> zeros((n + 1) * 3 + len(params) + 1, sizeof(int64_t))
         call.layouts = <const int64_t**> block
         call.itemsizes = block + n + 1
         call.dtypes = <const int64_t*> block + 2 * (n + 1)

@@ -34,7 +34,10 @@ static void load_strided(const Region *r, const Source *s, const char *from, int
             switch (size) {
 #define ELEMENTS(T) \
     case sizeof(T): \
-        if (stride == 0) { T v = *(const T *)x; for (int64_t i = 0; i < run; i++) ((T *)to)[i] = v; } \
+        if (stride == 0) { \
+            T v = *(const T *)x; \
+            for (int64_t i = 0; i < run; i++) ((T *)to)[i] = v; \
+        } \
         else for (int64_t i = 0; i < run; i++, x += stride) ((T *)to)[i] = *(const T *)x; \
         break;
                 ELEMENTS(uint8_t) ELEMENTS(uint16_t) ELEMENTS(uint32_t) ELEMENTS(uint64_t)
@@ -59,7 +62,9 @@ static void load_strided(const Region *r, const Source *s, const char *from, int
 static void fill(char *to, const char *from, int64_t size, int64_t n) {
     switch (size) {
         case 1: memset(to, *from, n); break;
-        case 2: for (int64_t i = 0; i < n; i++) ((uint16_t *)to)[i] = *(const uint16_t *)from; break;
+        case 2:
+            for (int64_t i = 0; i < n; i++) ((uint16_t *)to)[i] = *(const uint16_t *)from;
+            break;
         case 4: blocks.fill_4((uint32_t *)to, *(const uint32_t *)from, n); break;
         default: blocks.fill_8((uint64_t *)to, *(const uint64_t *)from, n);
     }
@@ -182,6 +187,11 @@ static void map_part(void *context, int64_t part) {
     if (past) end_streams();
 }
 
+/* How many whole rows are summed together, where a row is not more than a chunk. */
+static int64_t rows_of_part(const Region *r) {
+    return CHUNK / r->length > 1 ? CHUNK / r->length : 1;
+}
+
 /* The sum of elements [start, end), block sums one after the other. */
 #define SUM_RANGE(T, X)                                                                        \
     /* Sum n elements of a block from the i-th on, or their products with the other factor. */ \
@@ -213,7 +223,7 @@ static void map_part(void *context, int64_t part) {
                 pass, reg, room, row * r->length + chunk * CHUNK, row * r->length + end);      \
             return;                                                                            \
         }                                                                                      \
-        int64_t group = CHUNK / r->length > 1 ? CHUNK / r->length : 1;                         \
+        int64_t group = rows_of_part(r);                                                       \
         int64_t row = part * group, last = row + group < r->outer ? row + group : r->outer;    \
         if (r->length > BLOCK / 2) {                                                           \
             for (; row < last; row++)                                                          \
@@ -273,7 +283,7 @@ static void map_part(void *context, int64_t part) {
             }                                                                                  \
         }                                                                                      \
         out = (T *)pass->p[r->n_sources];                                                      \
-        if (r->divisor >= 0)                                                                      \
+        if (r->divisor >= 0)                                                                   \
             for (int64_t i = 0; i < r->outer * r->inner; i++) out[i] /= (T)r->divisor;         \
     }
 SUM_RANGE(float, f)
@@ -313,8 +323,7 @@ static int run_region(const Call *c, char **p, Run *run) {
     } else {
         int64_t n_parts;
         if (r->sum == SUM_ROWS)
-            n_parts = r->n_chunks > 1 ? r->outer * r->n_chunks
-                                      : ceiling(r->outer, CHUNK / r->length > 1 ? CHUNK / r->length : 1);
+            n_parts = r->n_chunks > 1 ? r->outer * r->n_chunks : ceiling(r->outer, rows_of_part(r));
         else
             n_parts = r->inner >= NARROW ? r->outer * ceiling(r->inner, BLOCK)
                                          : r->outer * r->n_chunks;

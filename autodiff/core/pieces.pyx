@@ -11,7 +11,7 @@ much a plan may hold more than without fusion, by a row or two where a stencil's
 as well.
 """
 
-from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from cpython.mem cimport PyMem_Free
 from libc.stdint cimport int8_t, int32_t, int64_t
 
 from .cones cimport MOST
@@ -20,6 +20,7 @@ from .gather cimport MOST_INNERS, Lowering, take_in
 from .graph cimport Graph
 from .nodes cimport Node
 from .operations cimport Operation, operations
+from .room cimport zeros
 from .traits cimport ALIAS, JOINS, MAPS, VIEWS, traits
 from .values cimport itemsizes
 
@@ -45,9 +46,7 @@ cdef int choose_pieces(Graph graph, const Lowering* of, const int8_t* needed,
         joins = joins or (needed[v] and traits[of.nodes[v].op].role == JOINS)
     if not joins:
         return 0
-    uses = <int32_t*> PyMem_Calloc(last + 1, sizeof(int32_t))
-    if uses == NULL:
-        raise MemoryError("no memory for the regions of a program")
+    uses = <int32_t*> zeros(last + 1, sizeof(int32_t))
     try:
         for v in range(last + 1):
             for j in range(of.nodes[v].n_inputs if needed[v] else 0):

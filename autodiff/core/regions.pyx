@@ -18,6 +18,7 @@ from .layouts cimport Layouts, copy_operation
 from .nodes cimport Node
 from .operations cimport Operation, operations
 from .pieces cimport choose_pieces, nbytes_of, rows_of
+from .room cimport zeros
 from .simplify cimport simplify
 from .sums cimport is_sum
 from .traits cimport (
@@ -110,9 +111,7 @@ cdef class Regions(Layouts):
         if fused:
             self.place(of, outputs, needed, same, last)
         else:
-            of.place = <int8_t*> PyMem_Calloc(last + 1, 1)
-            if of.place == NULL:
-                raise MemoryError("no memory for the regions of a program")
+            of.place = <int8_t*> zeros(last + 1, 1)
         for v in range(last + 1):
             if needed[v] and of.place[v] == APART:
                 of.value[v] = self.lower(of, v) + 1
@@ -140,10 +139,8 @@ cdef class Regions(Layouts):
     cdef int place(self, Lowering* of, list outputs, const int8_t* needed,
                    const int32_t* same, int32_t last) except -1:
         """Choose the Place of every node: outputs and marked values have bytes of their own."""
-        cdef int8_t* apart = <int8_t*> PyMem_Calloc(last + 1, 1)
+        cdef int8_t* apart = <int8_t*> zeros(last + 1, 1)
         cdef int32_t v
-        if apart == NULL:
-            raise MemoryError("no memory for the regions of a program")
         try:
             for x in outputs:
                 apart[same[(<Variable> x).index]] = True
@@ -182,9 +179,7 @@ cdef class Regions(Layouts):
         cdef const Node* node = &of.nodes[v]
         cdef Operation op = <Operation> operations[node.op]
         cdef int32_t j, value
-        cdef int32_t* read = <int32_t*> PyMem_Calloc(node.n_inputs + 1, sizeof(int32_t))
-        if read == NULL:
-            raise MemoryError("no memory for the regions of a program")
+        cdef int32_t* read = <int32_t*> zeros(node.n_inputs + 1, sizeof(int32_t))
         try:
             for j in range(node.n_inputs):
                 read[j] = self.readable(op, j, of.value[of.sources[node.first_edge + j]] - 1)
