@@ -78,7 +78,8 @@ def test_repeated_blocks_are_planned_once(monkeypatch):
     planned = []
     solved = blocks._attempt
     monkeypatch.setattr(
-        blocks, "_attempt", lambda p, limits: planned.append(p) or solved(p, limits)
+        blocks, "_attempt",
+        lambda incumbents, limits: planned.append(incumbents.problem) or solved(incumbents, limits)
     )
     budget = solve(problem).peak_bytes
     blocks.plan(problem, Limits(budget, 1.0, 0))

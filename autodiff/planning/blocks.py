@@ -63,13 +63,16 @@ class Blocks:
         for end in self.cuts:
             nodes, problem, passing = self._block(begin, end)
             budget = limits.budget - passing
-            key = problem.to_json(), budget
-            if key not in known:
+            text = problem.to_json()
+            if (text, budget) not in known:
                 part = (end - begin) / self.network.n
-                known[key] = _attempt(problem, limits.share(part, budget))
-            if known[key] is None:
+                parts = self._incumbents.parts
+                if text not in parts:
+                    parts[text] = Incumbents(problem)
+                known[text, budget] = _attempt(parts[text], limits.share(part, budget))
+            if known[text, budget] is None:
                 return None, False
-            computes, stopped = known[key]
+            computes, stopped = known[text, budget]
             order += [nodes[v] for v in computes if nodes[v] >= begin]
             late = late or stopped
             begin = end
@@ -116,11 +119,12 @@ def _cuts(narrow):
     return [*cuts, n]
 
 
-def _attempt(problem, limits):
+def _attempt(incumbents, limits):
     """Plan one block: (its computes in order, whether the clock stopped it); None, if not found."""
+    problem = incumbents.problem
     if limits.budget < max(1, memory_bound(problem)[0]):
         return None
-    incumbents, small = Incumbents(problem), exact.Exact(problem)
+    small = exact.Exact(problem)
     if small.fits:
         found, *_ = exact.attempt(small, limits.budget, incumbents)
     else:

@@ -46,16 +46,21 @@ class Chain:
     def __init__(self, problem):
         self.problem, self._reduced = problem, Reduced(problem)
         self._cuttings = []
-        for most in (_MOST_EQUAL, MOST_SEGMENTS):
-            self._cut(most)
-            if max(cutting.rotor.work for cutting in self._cuttings) <= _WORK:
-                break
+        self._cut(_MOST_EQUAL)
+        if self._is_long() and all(cutting.repeats for cutting in self._cuttings):
+            self._cut(_MOST_EQUAL, whole=True)
+        if self._is_long():
+            self._cut(MOST_SEGMENTS)
         self.is_even = all(cutting.is_even for cutting in self._cuttings)
         self.least_bytes = min(cutting.rotor.least_bytes for cutting in self._cuttings)
 
-    def _cut(self, most):
-        """Cut at so many narrow places at most, in one or two ways."""
-        cuttings = [Segments(self._reduced.problem, light, most) for light in (True, False)]
+    def _is_long(self):
+        """Say whether the programme would take too long."""
+        return max(cutting.rotor.work for cutting in self._cuttings) > _WORK
+
+    def _cut(self, most, whole=False):
+        """Cut at so many narrow places at most, in one or two ways; see `Segments`."""
+        cuttings = [Segments(self._reduced.problem, light, most, whole) for light in (True, False)]
         same = cuttings[0].stages == cuttings[1].stages
         self._cuttings = [_Cutting(segments) for segments in cuttings[: 1 if same else 2]]
 
@@ -77,6 +82,7 @@ class _Cutting:
         self.rotor = rotor.Rotor(self.ways.measure())
         # The first segment and the last two have no neighbours to be like.
         steps, kinds = segments.lower[1:-2], self.rotor.kinds[1:-2]
+        self.repeats = len(set(self.rotor.kinds)) <= len(self.rotor.kinds) // 4
         self.is_even = all(len(nodes) == 1 for nodes in steps) and any(
             len(kinds) >= 4 * period and kinds[period:] == kinds[:-period] for period in (1, 2))
 

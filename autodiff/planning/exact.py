@@ -1,6 +1,9 @@
 """Exact: the cheapest plan within a budget, and the smallest budget of all, up to 25 nodes."""
 
 import math
+from functools import lru_cache
+
+import numpy as np
 
 from autodiff.errors import PolicyError
 from autodiff.planning.bounds import memory_bound
@@ -28,6 +31,8 @@ class Exact:
             small = reduced.problem
             self.fits = len(small) <= MOST_NODES
         if self.fits:
+            self._text = small.to_json()
+            self._unit = int(np.gcd.reduce([*small.nbytes, *small.workspace])) or 1
             a = reduced.network.arrays
             self._reads = [
                 a["in_index"][a["in_start"][v] : a["in_start"][v + 1]].tolist()
@@ -42,10 +47,26 @@ class Exact:
                 for v in range(len(small))
             ]
 
-    def order(self, budget, below=None):
-        """Find an order of computes within the budget: (order or None, proven); see `shortest`."""
-        small = self._reduced.problem
-        order, proven = shortest(small, self._reads, self._over, budget, below)
+    def __eq__(self, other):
+        return isinstance(other, Exact) and self._text == other._text
+
+    def __hash__(self):
+        return hash(self._text)
+
+    def shortest(self, budget, below):
+        """Search once more."""
+        return shortest(self._reduced.problem, self._reads, self._over, budget, below)
+
+    def order(self, budget, incumbents, below=None):
+        """Find an order of computes within the budget: (order or None, proven); see `shortest`.
+
+        """
+        if budget <= incumbents.refused:
+            return None, True
+        budget -= budget % self._unit
+        order, proven = _search(self, budget, below)
+        if order is None and proven and below in (None, math.inf):
+            incumbents.refused = budget
         return (None if order is None else self._reduced.expand(order)), proven
 
     def smallest(self, incumbents):
@@ -54,7 +75,7 @@ class Exact:
         lowest = incumbents.tightest(bound)
         budget = bound      # reached more often than not
         while bound < lowest.peak_bytes:
-            order, proven = self.order(budget)
+            order, proven = self.order(budget, incumbents)
             if order is not None:
                 lowest = incumbents.schedule_of(order, "exact")
             elif proven:
@@ -65,11 +86,16 @@ class Exact:
         return lowest, bound
 
 
+@lru_cache(512)     # a pullback tries many budgets for few problems
+def _search(exact, budget, below):
+    return exact.shortest(budget, below)
+
+
 def attempt(exact, budget, incumbents):
     """Look for the cheapest plan: (schedule or None, whether that is proven, where it stuck)."""
     first, node = incumbents.best(budget)
     below = math.inf if first is None else first.cost
-    order, proven = exact.order(budget, below)
+    order, proven = exact.order(budget, incumbents, below)
     if order is not None:
         best = incumbents.schedule_of(order, "exact")
         return best.with_bound(best.cost, "any order"), True, None

@@ -46,11 +46,17 @@ class Incumbents:
         First plans within the budgets that were asked for.
     sequences : list of int64 arrays
         Orders of the reduced problem that compute everything once.
+    parts : dict of str -> Incumbents
+        Those of blocks of the problem, by a block as JSON: they serve for every budget.
+    refused : int, bytes
+        The largest budget within which a complete search has proven that there is no plan.
     """
 
     def __init__(self, problem):
         self.problem = problem
-        self._tightest, self._is_reordered, self.tried = {}, False, []
+        self._tightest, self._is_reordered = {}, False
+        self.tried, self.parts = [], {}
+        self.refused = 0
         self.reduced = reduced = Reduced(problem)
         self.base = [schedule_of(problem, store.order(problem), "store")]
         self.sequences = [np.arange(len(reduced.nodes))]

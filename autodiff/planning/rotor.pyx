@@ -124,12 +124,14 @@ cdef class Rotor:
         self.kinds = kinds_of(f)
         self.number, self.parts = distinct_parts(self.kinds)
         self.work = int(np.diff(self.parts).sum())
-        self.least = np.full(4 * len(self.parts), 1 << 62, np.int64)
-        with nogil:
-            self.fill_least()
+        self.least = None
 
     @property
     def least_bytes(self):
+        if self.least is None:
+            self.least = np.full(4 * len(self.parts), 1 << 62, np.int64)
+            with nogil:
+                self.fill_least()
         return self.least[self.row(0, self.L - 1, 0, 0)]
 
     cdef inline int64_t row(self, int64_t a, int64_t b, int64_t f, int64_t e) noexcept nogil:
@@ -199,8 +201,8 @@ cdef class Rotor:
         bool
             Whether nothing had to be rounded: then both roundings give the same.
         """
-        least = int(np.asarray(self.least).min())
         self.budget = max(min(int(budget), self.most_bytes()), self.least_bytes)
+        least = int(np.asarray(self.least).min())
         span = max(0, self.budget - least)
         most = max(96, min(_COLUMNS, _WORK // max(1, self.work)))
         unit = int(np.gcd.reduce(self.steps)) or 1

@@ -17,6 +17,7 @@ _ENOUGH = 1_500         # moves per node, after which little is gained
 _TO_FIT = 6_000         # the same while no plan fits
 _TRIES = 6              # from the lowest peaks, while no plan fits
 _STARTS = 3             # first plans that are improved
+_BOUNDED = 2_000        # nodes up to which a bound tells when to stop: its time grows as n²
 
 
 def plan(problem, limits, incumbents=None):
@@ -65,7 +66,8 @@ def improve(incumbents, limits, found):
         lowest = sorted(incumbents.base, key=lambda s: s.peak_bytes)[:_STARTS]
         starts = lowest * (_TRIES // len(lowest))
     moves = moves_of(network.n, limits.time_limit, _ENOUGH if found else _TO_FIT)
-    least = float(cost_bound(problem, limits.budget)) if moves else 0.0
+    bounded = moves and network.n <= _BOUNDED
+    least = float(cost_bound(problem, limits.budget)) if bounded else 0.0
     best, late = starts[0], False
 
     def run(schedule, share, seed):

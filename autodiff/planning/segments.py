@@ -16,6 +16,8 @@ from autodiff.planning.orders import schedule_of
 from autodiff.planning.recompute import split
 
 MOST_SEGMENTS = 192     # the chain programme takes time of their number's third power
+_PERIODS = 16           # narrow places at most after which a chain may repeat
+_REPEATS = 0.8          # of all narrow places, at least: then the chain is cut in equal segments
 
 
 class Segments:
@@ -29,7 +31,11 @@ class Segments:
         Where a stage ends with nodes that read nothing of the forward part: whether the stage ends
         where the sweep holds fewest bytes, rather than after them.
     most : int
-        Segments at most; where there are more narrow places, those of fewest bytes are cut.
+        Segments at most; where there are more narrow places, those of fewest bytes are cut: of a
+        chain that repeats the same ones in every step, as the programme has one row for parts that
+        are alike.
+    whole : bool
+        Whether a chain that repeats is cut once a step at most.
 
     Attributes
     ----------
@@ -52,7 +58,7 @@ class Segments:
         When everything is one segment, and an empty one at the end.
     """
 
-    def __init__(self, problem, light=True, most=MOST_SEGMENTS):
+    def __init__(self, problem, light=True, most=MOST_SEGMENTS, whole=False):
         self.problem = p = problem
         self.is_lower = _lower(p)
         views = p.owner >= 0
@@ -68,7 +74,7 @@ class Segments:
         self.sweep = np.flatnonzero(~self.is_lower).tolist()
         self._place = {v: i for i, v in enumerate(nodes)}
         self._measure(nodes)
-        cuts = self._cut(nodes, most)
+        cuts = self._cut(nodes, most, whole)
         if len(cuts) < 2 or (cuts[1] == len(nodes) > 1):
             raise PlanError(
                 "the problem is not chain-like: its forward part has no places that all passes "
@@ -144,7 +150,7 @@ class Segments:
         if turn is not None:
             self._last_useful[turn] = len(nodes)
 
-    def _cut(self, nodes, most):
+    def _cut(self, nodes, most, whole):
         """Choose the places where segments begin, ascending from 0."""
         m = len(nodes)
         change = np.zeros(m + 2, np.int64)
@@ -154,13 +160,15 @@ class Segments:
                 change[self._last_useful[v] + 1] -= self.problem.nbytes[v]
         crossing = np.cumsum(change)[: m + 1]    # bytes of the state before each place
         cuts = self._settle(list(range(m + 1)), crossing)
-        if len(cuts) > most:
-            # One cut in each stretch of equal cost: the one that fewest bytes cross.
+        if len(cuts) > most or whole:
             passed = np.cumsum(np.append(self.problem.cost[nodes], 0) + 1e-12)[cuts]
-            stretch = np.ceil(passed * (most / passed[-1])).astype(int)
-            best = np.lexsort((cuts, crossing[cuts], stretch))
-            _, first = np.unique(stretch[best], return_index=True)
-            chosen = sorted({0, *np.asarray(cuts)[best[first]].tolist()})
+            chosen = _equal(crossing[cuts], np.diff(passed), most)
+            if chosen is None:
+                # One cut in each stretch of equal cost: the one that fewest bytes cross.
+                stretch = np.ceil(passed * (most / passed[-1])).astype(int)
+                best = np.lexsort((cuts, crossing[cuts], stretch))
+                chosen = best[np.unique(stretch[best], return_index=True)[1]]
+            chosen = sorted({0, *np.asarray(cuts)[chosen].tolist()})
             cuts = self._settle(chosen[:most], crossing)
         return cuts
 
@@ -212,6 +220,25 @@ class Segments:
             current = most
             stages.append(most)
         return stages, dropped
+
+
+def _equal(crossing, costs, most):
+    """Choose places (int array) at equal distances where a chain repeats; None where it does not.
+
+    `crossing` are the bytes of the state at each place, `costs` those of the way to the next.
+    """
+    n = len(costs)
+    for period in range(1, min(_PERIODS, n // 4) + 1):
+        alike = (crossing[period:n] == crossing[:n - period]) & np.isclose(
+            costs[period:], costs[:n - period], rtol=1e-9)
+        ends = np.flatnonzero(np.diff(np.concatenate([[False], alike, [False]])))
+        begin, end = max(ends.reshape(-1, 2).tolist(), key=lambda run: run[1] - run[0],
+                         default=(0, 0))
+        if end - begin >= _REPEATS * n:
+            apart = period * -(-n // (period * (most - 2)))     # whole steps
+            lowest = begin + int(crossing[begin:begin + period].argmin())
+            return np.arange(lowest % apart, n, apart)
+    return None
 
 
 def _lower(problem):

@@ -20,9 +20,10 @@ cdef enum:
     NODES = 32
     FOUND = 0
     NONE = 1            # all states were looked at
-    UNFINISHED = 2      # there are more states than allowed
+    UNFINISHED = 2      # there are more states or arcs than allowed
     NO_MEMORY = 3
     POLL = 10_000       # states between two looks at interrupts
+    ARCS = 5            # tried for each state allowed: many small values are freed in many ways
 
 cdef struct Entry:      # a state in the hash table
     uint64_t key        # held | computed before << 32; 0 with `used` 0: empty
@@ -58,6 +59,7 @@ cdef struct Search:
     int64_t slots               # a power of two
     int64_t used
     int64_t most
+    int64_t arcs                # that may still be tried
     Waiting* heap
     int64_t waiting
     int64_t room
@@ -178,6 +180,10 @@ cdef void reach(Search* s, uint32_t held, int v) noexcept nogil:
     cdef double cost = s.passed + s.cost[v], ahead
     cdef Waiting item
     cdef Entry* entry
+    s.arcs -= 1
+    if s.arcs < 0:
+        s.status = UNFINISHED
+        return
     key = <uint64_t>(held | bit) | (<uint64_t>ever << 32)
     if not estimate(s, key, &ahead, &item.missing):
         return
@@ -303,7 +309,7 @@ def shortest(problem, reads, over, int64_t budget, below=None, int64_t most=2_00
     below : float, optional
         Look only for plans that cost less; None: look for any plan, whatever it costs.
     most : int
-        The most states to visit.
+        The most states to visit; five times as many arcs are tried at most.
 
     Returns
     -------
@@ -344,7 +350,7 @@ def shortest(problem, reads, over, int64_t budget, below=None, int64_t most=2_00
     s.sized = <int>len(sized)
     for v in range(s.sized):
         s.by_size[v] = sized[v]
-    s.budget, s.most = budget, most
+    s.budget, s.most, s.arcs = budget, most, ARCS * most
     s.priced = below is not None
     s.below = below if s.priced else 0.0
     s.slots, s.heap, s.waiting, s.room = 1 << 12, NULL, 0, 0
