@@ -9,7 +9,7 @@ from dataclasses import replace
 from autodiff.core.queries import unrun
 from autodiff.errors import BudgetError
 from autodiff.planning import Budget, Store, memory_bound
-from autodiff.planning.budget import not_found, with_held
+from autodiff.planning.budget import not_found, of_a_part, with_held
 
 QUICK = 1.0     # seconds of search at most for a plan that has an alternative
 HELD = "values that were looked at and cannot be computed again"
@@ -45,7 +45,10 @@ class Kept:
         required = [x, *(y for y in alive if y is not x and y.op.effect == "callback")]
         more = [y for y in alive if y is not x and y.op.effect != "callback"]
         attempts = [(more, False, False), (more, True, False), ([], True, False), ([], True, True)]
-        outputs, program, results = self._first(required, attempts)
+        try:
+            outputs, program, results = self._first(required, attempts)
+        except BudgetError as refusal:
+            raise of_a_part(refusal) from None
         self._runs.append((
             program.plan.result_bytes, {y.index for y in outputs},
             any(y.op.effect == "callback" for y in outputs)))

@@ -147,6 +147,19 @@ def test_a_pullback_runs_at_the_budget_known_beside_what_is_held():
     assert same(pullback(1.0)[0], ad.grad(cost)(X))
 
 
+def test_a_refused_look_does_not_know_what_the_rest_takes():
+    def cost(x):
+        small = np.tanh(x[0])
+        assert small.sum().value < 1e9
+        y = x.T @ x
+        return (np.tanh(y) * y).sum()
+
+    with pytest.raises(BudgetError, match="what follows is not planned yet") as caught:
+        ad.grad(cost, policy=ad.Budget(7, time_limit=0))(X)
+    assert caught.value.known is None
+    assert caught.value.bound > 7
+
+
 def test_values_looked_at_outlive_what_is_let_go(held):
     looked = []
 

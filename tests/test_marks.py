@@ -338,6 +338,21 @@ def test_every_method_gives_a_valid_plan(problem, method):
         assert schedule.gap >= 0
 
 
+def test_what_a_mark_forbids_is_not_called_impossible():
+    """Recompute holds 4 bytes, as no plan that respects the mark does."""
+    problem = Problem([1, 1, 1], [1] * 3, [[], [0], [0, 1]], [2], workspace=[3, 0, 0],
+                      level=[0, 0, 3], drop=[True, False, False])
+    assert solve(problem, method="recompute").peak_bytes == 4
+    with pytest.raises(BudgetError, match="^not found") as caught:
+        solve(problem, 4)
+    assert (caught.value.bound, caught.value.known) == (4, 5)
+    with pytest.raises(BudgetError, match="^impossible") as caught:
+        solve(problem, 3)
+    assert caught.value.bound == 4
+    assert smallest_budget(problem) == (5, 4)
+    assert solve(problem, 5).peak_bytes == 5
+
+
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(marked_problems(), st.floats(0, 1))
 def test_budgets_hold_on_marked_problems(problem, share):

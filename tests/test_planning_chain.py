@@ -13,6 +13,7 @@ from autodiff.errors import BudgetError, PlanError, PolicyError
 from autodiff.planning import Checkpoint, Problem, binomial, solve
 from autodiff.planning.chain import Chain
 from autodiff.planning.lifetimes import free_after_last_use
+from autodiff.planning.segments import Segments
 from autodiff.planning.simulate import simulate
 from planning_problems import random_problems, sine_chain, sines
 from validator import validate
@@ -56,6 +57,39 @@ def test_a_long_chain_of_equal_steps_is_cut_at_every_step():
     assert least.peak_bytes == 3        # nothing is held: a sweep of its own for every step
     assert least.cost == 600 * 601 // 2 + 601
     assert validate(chain, more.steps)[:2] == (30, more.cost)
+
+
+def periodic_chain(steps):
+    """A loop whose step has four states in a row, two of them larger."""
+    problem = unit_chain(4 * steps)
+    lower = np.arange(4 * steps)
+    nbytes = problem.nbytes.copy()
+    nbytes[lower[lower % 4 > 1]] = 3
+    return problem.with_nbytes(nbytes)
+
+
+def test_more_narrow_places_than_segments_are_cut_in_equal_steps():
+    for steps in (200, 300):            # 800 and 1,200 places
+        problem = periodic_chain(steps)
+        segments = Segments(problem, most=500)
+        assert 150 <= len(segments.lower) <= 500
+        assert len({len(nodes) for nodes in segments.lower[1:-1]}) == 1
+        chain = Chain(problem)
+        assert max(cutting.rotor.work for cutting in chain._cuttings) < 3_000_000
+        budget = chain.least_bytes + 20
+        schedule = chain.schedule(budget)
+        assert validate(problem, schedule.steps)[:2] == (schedule.peak_bytes, schedule.cost)
+        assert schedule.peak_bytes <= budget
+
+
+def test_a_chain_that_does_not_repeat_is_cut_where_few_bytes_cross():
+    rng = np.random.default_rng(0)
+    problem = unit_chain(400)
+    problem = problem.with_nbytes(rng.integers(1, 9, len(problem)))
+    segments = Segments(problem, most=50)
+    crossing = [sum(int(problem.nbytes[v]) for v in state) for state in segments.states[1:]]
+    assert len(segments.lower) <= 50
+    assert np.median(crossing) <= 2
 
 
 class Training:

@@ -8,6 +8,9 @@ from hypothesis import strategies as st
 
 from autodiff.errors import BudgetError, PolicyError
 from autodiff.planning import Problem, memory_bound, smallest_budget, solve
+from autodiff.planning.exact import Exact
+from autodiff.planning.incumbent import Incumbents
+from autodiff.planning.states import shortest
 from exhaustive import cheapest, least_peak
 from planning_problems import random_problems
 from validator import plain, validate
@@ -117,6 +120,25 @@ def test_all_unit_training_chains_are_proven(L):
     costs = [solve(problem, budget) for budget in range(known, L + 4)]
     assert all(schedule.gap == 0 for schedule in costs)
     assert costs[-1].cost == problem.total_cost
+
+
+def test_many_ways_to_make_room_end_a_search_unfinished():
+    """At most six of eleven leaves are held: 1,486 states, and 30 ways from the full ones."""
+    problem = Problem([1] * 12, [1] * 12, [*[[]] * 11, list(range(11))], [11])
+    reads = [problem.inputs(v) for v in range(12)]
+    assert shortest(problem, reads, [[]] * 12, 6, None, most=4096) == (None, False)
+    assert shortest(problem, reads, [[]] * 12, 6, None, most=10_000) == (None, True)
+
+
+def test_a_search_is_made_once_for_budgets_that_mean_the_same(monkeypatch):
+    seen = []
+    monkeypatch.setattr(Exact, "shortest", lambda self, budget, below: seen.append(budget)
+                        or (None, False))
+    problem = Problem([64] * 5, [3] * 5, [[], [0], [1], [2, 1], [3, 0]], [4])
+    incumbents = Incumbents(problem)
+    for budget in range(128, 192):
+        assert Exact(problem).order(budget, incumbents) == (None, False)
+    assert seen == [128]
 
 
 def test_large_problems_are_refused():

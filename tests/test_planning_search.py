@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 from autodiff.errors import BudgetError, PlanError
-from autodiff.planning import Problem, cpsat, memory_bound, smallest_budget, solve
+from autodiff.planning import (
+    Problem,
+    cpsat,
+    memory_bound,
+    simulate,
+    smallest_budget,
+    solve,
+)
 from autodiff.planning.anneal import anneal
 from autodiff.planning.greedy import evict
 from autodiff.planning.incumbent import Incumbents
@@ -121,6 +128,26 @@ def test_the_clock_stops_a_search_that_is_late_and_is_named():
     order = incumbents.reduced.restrict(incumbents.base[0])
     _, late = anneal(incumbents.reduced.network, order, between(problem, 40), 10**9, deadline=0.0)
     assert late
+
+
+def test_owners_of_views_are_computed_once_though_recompute_repeats_them():
+    problem = Problem(
+        [64, 1, 1, 64, 1, 1, 1, 1, 1], [1] * 9,
+        [[], [0], [1], [], [3, 2], [4], [5], [], [7, 6]], [8], workspace=[0] * 7 + [3, 0],
+        owner=[None] * 7 + [0, None], level=[0] * 7 + [3, 0])
+    for budget in range(68, 132):
+        for method in ("auto", "search"):
+            schedule = solve(problem, budget, method=method, time_limit=0.1)
+            assert simulate(problem, schedule.steps).peak_bytes <= budget
+    assert smallest_budget(problem) == (68, 68)
+
+
+def test_what_is_computed_again_at_no_cost_is_no_order():
+    problem = Problem(
+        [64, 1, 64, 1, 1, 1, 1], [0, 1, 1, 1, 1, 1, 1], [[], [0], [1], [2], [3, 0], [], [5]],
+        [6, 4], workspace=[3, 0, 0, 0, 0, 0, 0], level=[0, 0, 0, 0, 3, 0, 3])
+    known, bound = smallest_budget(problem)
+    assert known == bound == solve(problem, known).peak_bytes == 68
 
 
 def test_no_time_gives_the_first_plan():

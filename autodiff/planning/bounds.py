@@ -1,6 +1,7 @@
 """Bounds below which nothing can be planned: bytes that every plan holds at some moment."""
 
 from autodiff.planning import flat
+from autodiff.planning.problem import require_problem
 
 
 def memory_bound(problem):
@@ -21,6 +22,7 @@ def memory_bound(problem):
     >>> memory_bound(Problem([8, 8, 4], [1, 1, 1], [[], [0], [1]], [2]))
     (16, 1)
     """
+    require_problem(problem)
     if len(problem) == 0:
         return 0, None
     # What is kept is held to the end as well: every needed node is computed by then.

@@ -154,6 +154,17 @@ def with_held(refusal, nbytes, what):
     )
 
 
+def of_a_part(refusal):
+    """The refusal of what a value looked at depends on: for the rest no budget is known yet."""
+    return BudgetError(
+        f"{refusal}; so much takes a value that is looked at, what follows is not planned yet",
+        budget=refusal.budget,
+        bound=refusal.bound,
+        node=refusal.node,
+        line=refusal.line,
+    )
+
+
 def _place(problem, node):
     line = problem.line(node)
     return problem.name(node) if line is None else f"{problem.name(node)}, {line}"

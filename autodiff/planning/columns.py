@@ -40,7 +40,10 @@ def mask(given, what, n):
     """Copy booleans into a read-only uint8 array; None gives none."""
     if given is None:
         return frozen(np.zeros(n, np.uint8))
-    array = np.array(given)
+    try:
+        array = np.array(given)
+    except (TypeError, ValueError):
+        raise PlanError(f"{what} is not a sequence of booleans") from None
     if array.size == 0:
         array = array.astype(bool)
     if array.shape != (n,) or array.dtype.kind not in "biu":

@@ -20,6 +20,9 @@ import math
 
 import numpy as np
 
+from autodiff.planning.budget import parse_bytes
+from autodiff.planning.problem import require_problem
+
 ANY_ORDER = "any order"
 GIVEN_ORDER = "given first-execution order"
 _LARGEST = 16_384   # nodes; beyond, n² bits are more memory than a planner should take
@@ -36,7 +39,7 @@ def cost_bound(problem, budget, family=ANY_ORDER):
     Parameters
     ----------
     problem : Problem
-    budget : int, bytes
+    budget : int, float or str, bytes
     family : "any order" or "given first-execution order"
         Which plans are covered: all, or those that compute nodes for the first time in the
         order of their numbers.
@@ -53,6 +56,8 @@ def cost_bound(problem, budget, family=ANY_ORDER):
     >>> cost_bound(chain, 3), cost_bound(chain, 4)
     (6, 5)
     """
+    require_problem(problem)
+    budget = min(parse_bytes(budget), 2**62)
     total = problem.total_cost
     nodes = np.flatnonzero(problem.needed & (problem.owner < 0))
     if not 0 < len(nodes) <= _LARGEST:

@@ -134,12 +134,11 @@ def frontier_and_lowest(problem, points, time_limit=4.0, seed=0, progress=None):
         return found, repeats.schedule(lowest)
     whole = Limits(1, check_time_limit(time_limit), check_seed(seed))
     from autodiff.planning import auto  # the planners are imported when they are used
-    from autodiff.planning.incumbent import Incumbents
+    from autodiff.planning.incumbent import Incumbents, computes_once
 
     incumbents = Incumbents(problem)
     incumbents.reorder()
-    once = [s for s in incumbents.base if s.cost == problem.total_cost]
-    highest = min(once, key=lambda s: s.peak_bytes)
+    highest = min(filter(computes_once, incumbents.base), key=lambda s: s.peak_bytes)
     lowest, _ = smallest(problem, incumbents)
     plans = {}
 

@@ -91,8 +91,7 @@ class Incumbents:
             return False
         self._is_reordered = True
         network, bound = self.reduced.network, memory_bound(self.problem)[0]
-        once = [s for s in self._own if s.cost == self.problem.total_cost]
-        lowest = min(once, key=lambda s: s.peak_bytes)
+        lowest = min(filter(computes_once, self._own), key=lambda s: s.peak_bytes)
         for per_node in _REORDERING:
             if lowest.peak_bytes <= bound:
                 break
@@ -149,6 +148,11 @@ class Incumbents:
         """Make the schedule of an order of the problem's own nodes."""
         return schedule_of(self.problem, order, method)
 
+    def starts(self, schedules):
+        """List those that a search can begin with: it computes views and owners of views once."""
+        fixed = self.reduced.nodes[self.reduced.network.arrays["fixed"] > 0]
+        return [s for s in schedules if s.evaluations[fixed].max(initial=0) <= 1]
+
     def tightest(self, bound):
         """Find the first plan of the lowest peak: by bisection above the bound, then annealing.
 
@@ -174,10 +178,16 @@ class Incumbents:
                 below = budget
             lowest = min(lowest, *found, key=_by_peak) if found else lowest
         if bound < lowest.peak_bytes and not self.is_even_chain:
-            order, _ = anneal(network, self.reduced.restrict(lowest), bound, _MOVES)
+            begin = min(self.starts([lowest, *self._own]), key=_by_peak)
+            order, _ = anneal(network, self.reduced.restrict(begin), bound, _MOVES)
             lowest = min(lowest, self.schedule(order), key=_by_peak)
         self._tightest[bound] = lowest
         return lowest
+
+
+def computes_once(schedule):
+    """Say whether nothing is computed again, at whatever cost."""
+    return schedule.evaluations.max(initial=0) <= 1
 
 
 def _by_peak(schedule):

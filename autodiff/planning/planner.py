@@ -49,7 +49,9 @@ class Planner:
                 self._incumbents.base.append(plan)
             return self._given(plan)
         except BudgetError as error:
-            raise self._repeats.refusal(error) if self._repeats else error from None
+            if self._repeats is None:
+                raise
+            return self._repeats.lowest(error)
 
     def cheaper(self, cost, budget):
         """List other plans of live bytes within a budget that cost less, the cheapest first."""

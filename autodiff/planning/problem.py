@@ -176,6 +176,8 @@ class Problem:
         self.nbytes = frozen(np.where(self.owner >= 0, 0, nbytes))
         if self.nbytes.sum(dtype=float) + self.workspace.sum(dtype=float) >= 2**62:
             raise PlanError("the bytes of all nodes together exceed 2^62")
+        if not float(self.cost.max(initial=0)) * n < 1e280:  # many times that can be added up
+            raise PlanError("the costs of all nodes together exceed 10^280")
         target = np.zeros(n, np.uint8)
         target[self.targets] = 1
         self.target = frozen(target)

@@ -11,9 +11,11 @@ import numpy as np
 
 from autodiff.errors import BudgetError
 from autodiff.planning import flat, repeated
+from autodiff.planning.bounds import memory_bound
 from autodiff.planning.budget import impossible, not_found
 from autodiff.planning.orders import schedule_of
 from autodiff.planning.problem import Problem
+from autodiff.planning.smallest import smallest
 
 
 class Repeats:
@@ -78,12 +80,21 @@ class Repeats:
         family = f"{schedule.bound_family}, marks respected"
         return schedule_of(self._given, order, schedule.method, schedule.lower_bound, family)
 
-    def refusal(self, error):
-        """Turn a BudgetError about `problem` back into one about the given problem."""
-        node = None if error.node is None else int(self.original[error.node])
-        if error.args[0].startswith("impossible"):
-            return impossible(self._given, error.budget, error.bound, node)
-        return not_found(self._given, error.budget, error.bound, error.known, node)
+    def lowest(self, error):
+        """The plan of the lowest known peak where `problem` is refused a budget.
+
+        It may hold fewer bytes than `problem` knows of, and what is impossible there need not be
+        so for plans of the given problem; raises a BudgetError about that where it does not fit.
+        """
+        bound, at = memory_bound(self._given)
+        if error.budget < bound:
+            raise impossible(self._given, error.budget, bound, at) from None
+        found = self.schedule(smallest(self.problem)[0])
+        if found.peak_bytes > error.budget:
+            node = None if error.node is None else int(self.original[error.node])
+            raise not_found(
+                self._given, error.budget, bound, found.peak_bytes, node) from None
+        return found
 
 
 def _extended(start, index, more):
@@ -100,4 +111,4 @@ def respecting_marks(problem, plan):
     try:
         return repeats.schedule(plan(repeats.problem))
     except BudgetError as error:
-        raise repeats.refusal(error) from None
+        return repeats.lowest(error)

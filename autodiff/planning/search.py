@@ -61,14 +61,14 @@ def improve(incumbents, limits, found):
         Whether the clock stopped the search.
     """
     problem, network = incumbents.problem, incumbents.reduced.network
-    starts = found[:_STARTS]
-    if not found:
-        lowest = sorted(incumbents.base, key=lambda s: s.peak_bytes)[:_STARTS]
+    starts = incumbents.starts(found)[:_STARTS]
+    if not starts:
+        lowest = sorted(incumbents.starts(incumbents.base), key=lambda s: s.peak_bytes)[:_STARTS]
         starts = lowest * (_TRIES // len(lowest))
     moves = moves_of(network.n, limits.time_limit, _ENOUGH if found else _TO_FIT)
     bounded = moves and network.n <= _BOUNDED
     least = float(cost_bound(problem, limits.budget)) if bounded else 0.0
-    best, late = starts[0], False
+    best, late = found[0] if found else starts[0], False
 
     def run(schedule, share, seed):
         nonlocal best, late

@@ -3,7 +3,6 @@
 from autodiff.planning.bounds import memory_bound
 from autodiff.planning.budget import not_found
 from autodiff.planning.problem import require_problem
-from autodiff.planning.repeats import Repeats
 
 
 def smallest_budget(problem):
@@ -33,9 +32,11 @@ def tightest(problem):
     """Find the schedule of the lowest known peak, and the bound; the problem may have marks."""
     if not problem.drop.any():
         return smallest(problem)
-    repeats = Repeats(problem)
-    lowest, bound = smallest(repeats.problem)
-    return repeats.schedule(lowest), bound
+    from autodiff.planning.repeats import Repeats  # which names the smallest budget in refusals
+
+    repeats = Repeats(problem)      # bounds for its problem are bounds for plans that respect marks
+    lowest, bound = repeats.schedule(smallest(repeats.problem)[0]), memory_bound(problem)[0]
+    return lowest, min(bound, lowest.peak_bytes)
 
 
 def smallest(problem, incumbents=None):
