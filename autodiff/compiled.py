@@ -80,10 +80,13 @@ def compile(
     """Make a function that is traced once for each signature and then runs its program.
 
     The signature is the containers, shapes and dtypes of the arguments, and the values of ints,
-    bools and strings; floats and arrays may change freely. Arrays that f takes from its
-    surroundings are copied at the trace. A compiled function inside another trace is simply
-    called. The last 64 signatures are kept. `step.plan(*args)` gives the plan for such arguments,
-    `step.measured_peak_bytes` what the last call held.
+    bools and strings; floats and arrays may change freely. All that f reads elsewhere is frozen at
+    the trace, so that a later change is not seen: arrays of its surroundings, which are copied,
+    and likewise lists, numbers, attributes of objects (also of an object that is an argument), and
+    what `np.random` draws. Pass what changes as an argument, and draw with `ad.random`. A compiled
+    function inside another trace is simply called. The last 64 signatures are kept.
+    `step.plan(*args)` gives the plan for such arguments, `step.measured_peak_bytes` what the last
+    call held.
 
     `step(*args, out=arrays)` writes the results into arrays of the caller's and returns them. They
     are built like the result, in C order, writable, and apart from the arguments; such a call holds
