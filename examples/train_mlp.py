@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 import autodiff as ad
+from autodiff.planning import as_policy
 
 
 def digits():
@@ -68,6 +69,7 @@ def draw(losses, path):
 
     figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
     axes.semilogy(np.arange(1, len(losses) + 1), losses)
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set(xlabel="epoch", ylabel="mean cost per example",
              title="Eq. 6.56 on handwritten digits")
     axes.grid(alpha=0.3)
@@ -75,18 +77,40 @@ def draw(losses, path):
     plt.close(figure)
 
 
+def policy(text):
+    """A policy as it is given on the command line."""
+    try:
+        as_policy(text)
+    except ad.PolicyError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
+def at_least_one(text):
+    """An int of at least 1, as it is given on the command line."""
+    number = int(text) if text.strip().isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"an int of at least 1 is needed, not {text!r}")
+    return number
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--policy", default="store", help="store, recompute or checkpoint")
-    parser.add_argument("--hidden", type=int, default=64, help="units of the hidden layer")
-    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--policy", type=policy, default="store",
+                        help="store, recompute, checkpoint, or a byte budget such as 150kB")
+    parser.add_argument("--hidden", type=at_least_one, default=64,
+                        help="units of the hidden layer")
+    parser.add_argument("--epochs", type=at_least_one, default=60)
     parser.add_argument("--weight-decay", type=float, default=1e-4, help="lambda of eq. 6.56")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--picture", type=Path, default=Path("train_mlp.png"))
     given = parser.parse_args()
 
-    out = train(given.hidden, given.epochs, given.weight_decay, given.seed, given.policy,
-                progress=True)
+    try:
+        out = train(given.hidden, given.epochs, given.weight_decay, given.seed, given.policy,
+                    progress=True)
+    except ad.BudgetError as error:
+        parser.error(f"argument --policy: {error}")
     draw(out["loss"], given.picture)
     print(f"loss: {out['loss'][-1]:.6f}")
     print(f"time: {out['seconds']:.2f} s")

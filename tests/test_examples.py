@@ -65,6 +65,24 @@ def test_training_prints_a_line_for_each_number(trained, policy):
     assert is_picture(where / f"{policy}.png")
 
 
+@pytest.mark.parametrize(("arguments", "message"), [
+    (("--policy", "foo"), "argument --policy: unknown policy 'foo'.*64MB"),
+    (("--policy", "10kB"), "argument --policy: impossible: .*the budget is 10.0 kB"),
+    (("--epochs", "0"), "argument --epochs: an int of at least 1"),
+    (("--hidden", "-3"), "argument --hidden: .* not '-3'"),
+])
+def test_training_says_which_argument_is_wrong(arguments, message, tmp_path):
+    pytest.importorskip("sklearn")
+    pytest.importorskip("tqdm")
+    done = subprocess.run(
+        [sys.executable, ROOT / "examples/train_mlp.py", *arguments],
+        capture_output=True, text=True, cwd=tmp_path, env=ENVIRONMENT)
+    assert done.returncode == 2
+    assert re.search(rf"error: {message}", done.stderr)
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("policy", POLICIES)
 def test_training_ends_with_the_accuracy(trained, policy):
     last = trained[1][policy][-1]
