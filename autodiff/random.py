@@ -27,6 +27,11 @@ from autodiff.tracing import is_tracing
 
 __all__ = ["bernoulli", "bits", "fold_in", "key", "normal", "split", "uniform"]
 
+
+def __dir__():
+    return __all__
+
+
 COUNTERS = 2**62        # the highest two bits of a counter say what a block is for
 
 

@@ -229,6 +229,11 @@ __all__ = [
     "zeros_like",
 ]
 
+
+def __dir__():
+    return __all__
+
+
 connect({
     name: globals()[name] for name in __all__
     if globals()[name] is not getattr(numpy, name, None)

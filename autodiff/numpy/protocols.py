@@ -2,8 +2,8 @@
 
 `np.tanh(v)` reaches `array_ufunc`, `np.sum(v)` reaches `array_function`; both end in the frontend
 that `autodiff.numpy` has under the same name. What is in no table is an error that names the
-function, the line and the nearest names that are: nothing falls back to computing outside the
-graph, where a gradient would be lost.
+function, the line and what to write instead: nothing falls back to computing outside the graph,
+where a gradient would be lost.
 """
 
 import numpy as np
@@ -33,7 +33,6 @@ ADVICE = {
     "copyto": "a Variable cannot be written into an array: use np.where, np.stack, "
               "np.broadcast_to or np.full_like(v, w) on Variables",
     "nonzero": "how many there are depends on the values: use x.value",
-    "norm": "np.sqrt(np.square(x).sum())",
     "bitwise_and": "np.logical_and, for booleans",
     "bitwise_or": "np.logical_or, for booleans",
     "bitwise_xor": "p != q, for booleans",
@@ -42,8 +41,32 @@ ADVICE = {
     "right_shift": "x // 2**n",
     "divmod": "x // y and x % y",
     "round": "np.floor(x + 0.5), whose gradient is zero",
+    "rint": "np.floor(x + 0.5), whose gradient is zero",
     "vstack": "np.concatenate, or np.stack for 1-d values",
     "hstack": "np.concatenate",
+    "append": "np.concatenate",
+    "column_stack": "np.stack(columns, axis=1)",
+    "einsum": "@, np.outer, transpose and .sum()",
+}
+# What to write, in x (and y, and an int k), of one axis where it speaks of places.
+RECIPES = {
+    "argmin": "np.argmax(-x)",
+    "cosh": "(np.exp(x) + np.exp(-x)) / 2",
+    "diff": "x[1:] - x[:-1]",
+    "exp2": "2.0 ** x",
+    "flip": "x[::-1]",
+    "float_power": "x ** y",
+    "hypot": "np.sqrt(x**2 + y**2)",
+    "log10": "np.log(x) / np.log(10)",
+    "log2": "np.log(x) / np.log(2)",
+    "logical_xor": "x.astype(bool) != y.astype(bool)",
+    "norm": "np.sqrt(np.square(x).sum())",
+    "ptp": "x.max() - x.min()",
+    "reciprocal": "1 / x",
+    "roll": "np.concatenate([x[-k:], x[:-k]])",
+    "sinh": "(np.exp(x) - np.exp(-x)) / 2",
+    "tan": "np.sin(x) / np.cos(x)",
+    "vdot": "(x * y).sum()",
 }
 
 
@@ -122,15 +145,11 @@ def full_name(function):
 
 def unknown(name, inputs, keywords):
     """The error about a function that autodiff has no rule for."""
-    from difflib import get_close_matches  # 3 ms, and only an error needs it
-
     last = name.rpartition(".")[2]
     advice = ADVICE.get(last)
     if advice is None:
-        names = {f.__name__ for f in (*UFUNCS, *FUNCTIONS)}
-        near = ", ".join(f"np.{match}" for match in get_close_matches(last, names, 3, 0.6))
-        advice = f"the nearest it knows: {near}. " if near else ""
-        advice += "Write it with functions of autodiff.numpy, or use x.value outside the graph"
+        recipe = RECIPES.get(last, "it with functions that ad.numpy has")
+        advice = f"write {recipe}, or add it by ad.operation({name}, bprop=...)"
     return UnsupportedError(
         f"autodiff has no rule for {name}{line_of(inputs, keywords)}: {advice}")
 
