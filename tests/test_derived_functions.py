@@ -101,3 +101,21 @@ def test_scipy_minimises():
         rosenbrock, x0, jac=ad.compile(ad.grad(rosenbrock)), hessp=ad.hvp(rosenbrock),
         method="trust-ncg")
     np.testing.assert_allclose(newton.x, np.ones(3), atol=1e-5)
+
+
+def test_derivative_functions_say_what_they_compute():
+    assert ad.grad(np.sin).__doc__ == "Return the gradient of sin with respect to argument 0."
+    assert ad.hvp(cubes).__doc__ == (
+        "Return the Hessian of cubes with respect to argument 0 times the last argument.")
+    assert ad.jacobian(cubes, (0,)).__doc__ == (
+        "Return the Jacobian of cubes with respect to argument (0,).")
+    assert ad.compile(np.sin).__doc__.startswith("Compute sin, traced once")
+    assert ad.compile(ad.grad(np.sin)).__doc__ == ad.grad(np.sin).__doc__
+    for transform in (ad.grad, ad.value_and_grad, ad.jacobian, ad.hessian, ad.hvp, ad.compile,
+                      ad.checkpoint):
+        assert transform(lambda x: x).__doc__.count("<lambda>") == 1
+
+    def told(x):
+        """What it is."""
+
+    assert ad.compile(ad.grad(told)).__doc__ == "What it is."
