@@ -14,7 +14,7 @@ from autodiff.tracing import positions
 from autodiff.transformed import Transformed
 from autodiff.transforms import (
     checked_policy,
-    grad,
+    gradient_for,
     normal_argnums,
     value_and_pullback,
     value_and_tangent,
@@ -28,6 +28,7 @@ def with_chosen(f, args, kwargs, chosen):
         for k, value in zip(chosen, given, strict=True):
             full[k] = value
         return f(*full, **kwargs)
+    partial.__name__ = getattr(f, "__name__", repr(f))
     return partial
 
 
@@ -74,14 +75,20 @@ def jacobian(
     """
     argnums, alone = normal_argnums(argnums)
     policy = checked_policy(policy)
+    call = rows_of("jacobian", f, argnums, alone, policy)
+    return Transformed(
+        call, jacobian, f, argnums=argnums[0] if alone else argnums, policy=policy)
 
+
+def rows_of(name, f, argnums, alone, policy):
+    """`jacobian(f)`, inside the transform `name`, of which its errors speak."""
     def call(*args, **kwargs):
         chosen = positions(args, argnums)
         y, pullback = value_and_pullback(
-            with_chosen(f, args, kwargs, chosen), [args[k] for k in chosen], policy, chosen)
+            with_chosen(f, args, kwargs, chosen), [args[k] for k in chosen], policy, chosen, name)
         if flatten(y)[1] != LEAF:
-            raise ArgumentError(
-                f"jacobian: the function returned a {type(y).__name__}, not one array")
+            what = "function returned" if name == "jacobian" else "argument is"
+            raise ArgumentError(f"{name}: the {what} a {type(y).__name__}, not one array")
         leaves, structure = flatten(tuple([args[k] for k in chosen]))
         basis = np.eye(y.size, dtype=y.dtype).reshape(y.size, *y.shape)
         rows = [flatten(pullback(direction))[0] for direction in basis]
@@ -89,8 +96,7 @@ def jacobian(
             stacked([row[k] for row in rows], y, x) for k, x in enumerate(leaves)])
         return found[0] if alone else found
 
-    return Transformed(
-        call, jacobian, f, argnums=argnums[0] if alone else argnums, policy=policy)
+    return call
 
 
 def hessian(f: Callable[..., Any], argnums: int = 0, policy: Any = None) -> Transformed:
@@ -109,8 +115,9 @@ def hessian(f: Callable[..., Any], argnums: int = 0, policy: Any = None) -> Tran
     argnums, alone = normal_argnums(argnums)
     if not alone:
         raise ArgumentError("hessian differentiates one argument; use jacobian(grad(f, argnums))")
-    call = jacobian(grad(f, argnums[0]), argnums[0], policy)
-    return Transformed(call, hessian, f, argnums=argnums[0], policy=checked_policy(policy))
+    policy = checked_policy(policy)
+    call = rows_of("hessian", gradient_for("hessian", f, argnums, True), argnums, True, policy)
+    return Transformed(call, hessian, f, argnums=argnums[0], policy=policy)
 
 
 def hvp(
@@ -118,8 +125,10 @@ def hvp(
 ) -> Transformed:
     """Make a function (x, v) -> H v, forward mode over reverse mode; H is never formed.
 
-    The direction v follows the arguments of f and is built like argument `argnums`; for a tuple
-    of `argnums` it is a tuple, and so is the product.
+    It is called as `hvp(f)(x, *args, v)`: the direction v follows the arguments of f and is built
+    like argument `argnums`; for a tuple of `argnums` it is a tuple, and so is the product. SciPy
+    puts the direction second: with its `args=`, give `hessp=lambda x, p, *args: hvp(x, *args, p)`
+    for `hvp = ad.hvp(f)`; without, `hessp=ad.hvp(f)` does.
 
     Parameters
     ----------
@@ -132,6 +141,8 @@ def hvp(
 
     Raises
     ------
+    ArgumentError
+        If there is no direction, or it is not built like its argument.
     ShapeError
         If f does not return a scalar, or the direction has another shape than its argument.
 
@@ -143,18 +154,21 @@ def hvp(
     """
     argnums, alone = normal_argnums(argnums)
     policy = checked_policy(policy)
-    gradient = grad(f, argnums[0] if alone else argnums)
+    gradient = gradient_for("hvp", f, argnums, alone)
 
     def call(*args, **kwargs):
-        if not args:
-            raise ArgumentError("hvp: call it with the arguments of the function and a direction")
+        if len(args) < 2:
+            raise ArgumentError(
+                f"hvp: {len(args)} positional arguments were given, and the last one is the "
+                "direction: call it as hvp(f)(x, *args, v)")
         *args, v = args
         chosen = positions(args, argnums)
         directions = (v,) if alone else v
         if not isinstance(directions, tuple) or len(directions) != len(chosen):
             raise ArgumentError(f"hvp: the direction is a tuple of {len(chosen)}, as argnums is")
         return value_and_tangent(with_chosen(gradient, args, kwargs, chosen),
-                                 [args[k] for k in chosen], directions, policy, chosen)[1]
+                                 [args[k] for k in chosen], directions, policy, chosen,
+                                 "hvp(f)(x, *args, v): the direction v")[1]
 
     return Transformed(
         call, hvp, f, argnums=argnums[0] if alone else argnums, policy=policy)

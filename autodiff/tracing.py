@@ -181,6 +181,10 @@ def refuse(leaf, name):
     """Raise for an argument that cannot be traced."""
     if isinstance(leaf, (np.ma.MaskedArray, np.matrix)):
         raise DTypeError(f"{name} is a {type(leaf).__name__}: pass a plain array")
+    if leaf.dtype.kind == "c":
+        raise DTypeError(
+            f"{name} has dtype {leaf.dtype}; autodiff computes with real numbers: pass the real "
+            "and the imaginary part as two real arguments, x.real and x.imag")
     raise DTypeError(
         f"{name} has dtype {leaf.dtype}; autodiff computes with float32, float64, integers and "
         "booleans. Convert it with .astype(float).")
@@ -275,8 +279,11 @@ def fresh(graph, leaf, name):
     weak = False
     if not isinstance(leaf, Variable):
         if isinstance(leaf, bool) or not isinstance(leaf, (int, float, np.ndarray, np.generic)):
+            arraylike = hasattr(leaf, "__array__") or (
+                hasattr(leaf, "__getitem__") and not isinstance(leaf, (str, bytes)))
+            remedy = "pass np.asarray(x), or leave" if arraylike else "leave"
             raise DTypeError(
-                f"{name} is a {type(leaf).__name__} and cannot be differentiated; leave it out "
+                f"{name} is a {type(leaf).__name__} and cannot be differentiated; {remedy} it out "
                 "of argnums")
         if leaf_kind(leaf) == "refused":
             refuse(leaf, name)
@@ -294,7 +301,8 @@ def positions(args, argnums):
     for k in argnums:
         if not -len(args) <= k < len(args):
             raise ArgumentError(
-                f"argnums={k}, but {len(args)} positional arguments were given")
+                f"argnums={k}, but {len(args)} positional arguments were given: what is "
+                "differentiated is passed by position, ad.grad(f)(x)")
     return [k % len(args) for k in argnums]
 
 
@@ -313,9 +321,9 @@ def evaluate(x):
             raise ConcretizationError(
                 f"the value of {x!r} is looked at{here(x)}, but it depends on "
                 f"{leaves[0].name!r}, which has no value here. A symbolic graph and a function "
-                "under ad.compile or ad.plan know shapes only: use np.where or ad.numpy "
-                "functions instead of `if`, run it as an ad.Program, or use ad.grad(f), where "
-                "values may be looked at")
+                "under ad.compile or ad.plan know shapes only: use np.where(mask, x, 0) instead "
+                "of `if` and of x[mask] (or a mask that is an array), np.sin instead of math.sin, "
+                "run it as an ad.Program, or use ad.grad(f), where values may be looked at")
         trace = open_trace.get()
         inside = trace is not None and trace.graph is graph
         kept = trace.kept if inside else Kept(graph, as_policy(None), find_program)
@@ -327,11 +335,12 @@ def evaluate(x):
     return value
 
 
-def single_value(x, what):
+def single_value(x, what, remedy=""):
     """The one element of a Variable as a Python number."""
     if x.size != 1:
         raise ArgumentError(
-            f"{what} of {x!r}{here(x)}: it has {x.size} elements, only one has a single value")
+            f"{what} of {x!r}{here(x)}: it has {x.size} elements, only one has a single value"
+            f"{remedy}")
     return evaluate(x).item()
 
 
@@ -341,14 +350,16 @@ def to_float(x):
     # The text names no node: Python shows a warning once for each text and line.
     warnings.warn(
         f"float() takes a value out of the graph{here(x)}, and no gradient flows through "
-        "it. Use np.stack or np.concatenate to collect Variables, and x.value if this is meant",
+        "it. Use np.stack or np.concatenate to collect Variables, np.sin instead of math.sin, and "
+        "x.value if this is meant",
         GradientWarning, stacklevel=2)
     return number
 
 
 provide(
     evaluate=evaluate,
-    to_bool=lambda x: bool(single_value(x, "the truth value")),
+    to_bool=lambda x: bool(single_value(
+        x, "the truth value", "; choose by element with np.where(condition, a, b)")),
     to_float=to_float,
     to_int=lambda x: int(single_value(x, "int()")),
 )

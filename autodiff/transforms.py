@@ -4,6 +4,7 @@ Each differentiates by adding nodes to the graph of the function it is given, so
 of a transform is a graph of a graph; only the outermost one runs anything.
 """
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from autodiff.core.gradients import gradients, tangents
 from autodiff.core.graph import current_graph
 from autodiff.core.making import argument, constant
 from autodiff.core.variable import Variable
-from autodiff.errors import ArgumentError, DTypeError, ShapeError
+from autodiff.errors import ArgumentError, DTypeError, ShapeError, brief
 from autodiff.ops.movement import zeros_of
 from autodiff.planning import as_policy
 from autodiff.pullbacks import Pullback, run_forward
@@ -34,14 +35,24 @@ def normal_argnums(argnums):
     """(argnums as a tuple, whether one was given alone)."""
     alone = isinstance(argnums, (int, np.integer))
     try:
-        return tuple([int(k) for k in ([argnums] if alone else argnums)]), alone
-    except (TypeError, ValueError):
-        raise ArgumentError(f"argnums is an int or a tuple of ints, not {argnums!r}") from None
+        if not alone and not isinstance(argnums, Sequence):
+            raise TypeError
+        return tuple([operator.index(k) for k in ([argnums] if alone else argnums)]), alone
+    except TypeError:
+        raise ArgumentError(
+            f"argnums is an int or a tuple of ints, not {brief(argnums)}; the arguments of f come "
+            "in a second call, ad.grad(f)(x)") from None
 
 
 def checked_policy(policy):
     """`policy` as an object, or None for that of the enclosing `ad.use_policy` at the call."""
     return None if policy is None else as_policy(policy)
+
+
+def returned_none(f, name):
+    """What an error says about a function that gives nothing."""
+    shown = getattr(f, "__name__", repr(f))
+    return f"{name}: the function {shown} returned None, not a number; did you forget `return`?"
 
 
 def floating(y, name):
@@ -56,8 +67,10 @@ def floating(y, name):
     return y
 
 
-def scalar_output(y, name):
+def scalar_output(y, name, f):
     """The result of a function to be differentiated, a floating scalar Variable."""
+    if y is None:
+        raise DTypeError(returned_none(f, name))
     if isinstance(y, (dict, list, tuple)):
         raise ShapeError(
             f"{name} differentiates a function that returns one scalar; this one returned a "
@@ -118,7 +131,8 @@ def value_and_grad(
     policy = checked_policy(policy)
 
     def call(*args, **kwargs):
-        z, aux, grads = differentiated(f, argnums, has_aux, policy, args, kwargs, True)
+        z, aux, grads = differentiated(
+            f, argnums, has_aux, policy, args, kwargs, True, "value_and_grad")
         return ((z, aux) if has_aux else z), (grads[0] if alone else grads)
 
     return Transformed(
@@ -126,8 +140,8 @@ def value_and_grad(
         policy=policy)
 
 
-def differentiated(f, argnums, has_aux, policy, args, kwargs, valued):
-    """(value or None, aux or None, tuple of gradients) of a call of f."""
+def differentiated(f, argnums, has_aux, policy, args, kwargs, valued, name):
+    """(value or None, aux or None, tuple of gradients) of a call of f, for the transform `name`."""
     structures = []
 
     def forward(args, kwargs):
@@ -137,7 +151,7 @@ def differentiated(f, argnums, has_aux, policy, args, kwargs, valued):
             if not isinstance(z, tuple) or len(z) != 2:
                 raise ArgumentError("with has_aux=True the function returns (scalar, anything)")
             z, aux = z
-        z = scalar_output(z, "grad")
+        z = scalar_output(z, name, f)
         targets = [x for _, group in groups for x in group]
         structures[:] = [structure for structure, _ in groups]
         return z, targets, lambda: gradients([z], targets) if targets else [], aux
@@ -172,15 +186,25 @@ def grad(
     policy = checked_policy(policy)
 
     def call(*args, **kwargs):
-        _, aux, grads = differentiated(f, argnums, has_aux, policy, args, kwargs, False)
+        _, aux, grads = differentiated(f, argnums, has_aux, policy, args, kwargs, False, "grad")
         grads = grads[0] if alone else grads
         return (grads, aux) if has_aux else grads
 
     return Transformed(call, grad, f, argnums=given, has_aux=has_aux, policy=policy)
 
 
-def differentiable_outputs(tree, name):
+def gradient_for(name, f, argnums, alone):
+    """`grad(f, argnums)`, inside the transform `name`, of which its errors speak."""
+    def call(*args, **kwargs):
+        grads = differentiated(f, argnums, False, None, args, kwargs, False, name)[2]
+        return grads[0] if alone else grads
+    return call
+
+
+def differentiable_outputs(tree, name, f):
     """(Variables, structure) of a result; numbers in it become constants."""
+    if tree is None:
+        raise ArgumentError(returned_none(f, name))
     leaves, structure = flatten(tree)
     if not leaves:
         raise ArgumentError(f"{name}: the function returned {tree!r}, no number")
@@ -261,13 +285,13 @@ def vjp(
     return value_and_pullback(f, args, policy, list(range(len(args))))
 
 
-def value_and_pullback(f, args, policy, numbers):
-    """`vjp` of arguments that are numbered otherwise for the user."""
+def value_and_pullback(f, args, policy, numbers, name="vjp"):
+    """`vjp` of arguments that are numbered otherwise for the user, for the transform `name`."""
     names = [f"argument {k}" for k in numbers]
 
     def body(args, kwargs):
         args, groups = fresh_arguments(args, range(len(args)), names)
-        outputs, structure = differentiable_outputs(f(*args), "vjp")
+        outputs, structure = differentiable_outputs(f(*args), name, f)
         return outputs, structure, groups
 
     def seeds_of(u, outputs, structure):
@@ -330,8 +354,8 @@ def jvp(
     return value_and_tangent(f, args, directions, policy, list(range(len(args))))
 
 
-def value_and_tangent(f, args, directions, policy, numbers):
-    """`jvp` of arguments that are numbered otherwise for the user."""
+def value_and_tangent(f, args, directions, policy, numbers, what="jvp: the tangent"):
+    """`jvp` of arguments that are numbered otherwise for the user; `what` a direction is called."""
     n = len(args)
     names = [f"argument {k}" for k in numbers]
 
@@ -341,10 +365,10 @@ def value_and_tangent(f, args, directions, policy, numbers):
         for k, (structure, group) in enumerate(groups):
             sources += group
             along += matching_leaves(
-                given[n + k], group, structure, "jvp: the tangent", names[k])
+                given[n + k], group, structure, what, names[k])
         along = [t.astype(x.dtype) if isinstance(t, Variable) else constant(x.graph, t)
                  for t, x in zip(along, sources, strict=True)]
-        outputs, structure = differentiable_outputs(f(*fresh), "jvp")
+        outputs, structure = differentiable_outputs(f(*fresh), "jvp", f)
         found = tangents(outputs, sources, along) if sources else [None] * len(outputs)
         found = [zeros_of(y) if t is None else t for y, t in zip(outputs, found, strict=True)]
         return unflatten(structure, outputs), unflatten(structure, found)

@@ -36,7 +36,7 @@ def test_jacobian_of_a_scalar_and_of_nothing():
 def test_jacobian_names_the_users_argument():
     with pytest.raises(ad.DTypeError, match="argument 2 is a str"):
         ad.jacobian(lambda a, b, c: a, 2)(X, X, "text")
-    with pytest.raises(ad.ShapeError, match="tangent of argument 1 has shape"):
+    with pytest.raises(ad.ShapeError, match="direction v of argument 1 has shape"):
         ad.hvp(lambda a, b: (a * b).sum(), 1)(X, X, X[0])
 
 

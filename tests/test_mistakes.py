@@ -2,8 +2,11 @@
 call works.
 """
 
+import math
+
 import numpy as np
 import pytest
+from scipy import special
 
 import autodiff as ad
 import autodiff.numpy as anp
@@ -88,6 +91,12 @@ WHILE_TRACING = {
         lambda x: x.ravel()[np.array([2**64 - 1], np.uint64)], ad.IndexRangeError, "out of bounds"),
     "uint64-take": (
         lambda x: np.take(x, np.array([2**63], np.uint64)), ad.IndexRangeError, "out of bounds"),
+    "mask": (lambda x: x[x > 1], ad.ConcretizationError, r"np\.where\(mask, x, 0\)"),
+    "math": (lambda x: math.sin(x[0, 0]), ad.ConcretizationError, r"np\.sin instead of math\.sin"),
+    "two-arrays": (
+        lambda x: np.concatenate(x, x), ad.DTypeError, r"tuple of arrays, np\.concatenate\(\(a, b"),
+    "array-and-variable": (
+        lambda x: np.stack(x, X), ad.DTypeError, r"tuple of arrays, np\.stack\(\(a, b"),
     # layers
     "labels": (
         lambda x: anp.cross_entropy(x, np.zeros(3)), ad.DTypeError, "cross_entropy: labels are"),
@@ -165,3 +174,85 @@ def test_uint64_labels_are_not_wrapped():
 def test_a_variable_of_nothing(arguments, error, match):
     with pytest.raises(error, match=match):
         ad.variable(*arguments)
+
+
+def nothing(x):
+    (x * x).sum()
+
+
+class Series:
+    """An array in other clothes, as pandas has them."""
+
+    def __array__(self, dtype=None, copy=None):
+        return np.ones(3)
+
+
+def cubes(x):
+    return (x**3).sum()
+
+
+V = np.ones(3)
+NO_RULE = ad.operation(np.cbrt)
+ONE_RULE = ad.operation(np.cbrt, bprop=lambda g, y, x: g, name="one_rule")
+SHORT_RULE = ad.operation(np.cbrt, bprop=(lambda g, x: g,), name="short_rule")
+
+
+@pytest.mark.parametrize(("f", "error", "match"), [
+    (lambda: ad.grad(cubes)(V * 1j), ad.DTypeError, "complex128.*the imaginary part as two real"),
+    (lambda: ad.grad(cubes)(Series()), ad.DTypeError, r"argument 0 is a Series.*np\.asarray\(x\)"),
+    (lambda: ad.grad(cubes)(range(3)), ad.DTypeError, r"a range .*np\.asarray\(x\)"),
+    (lambda: ad.grad(cubes)("a"), ad.DTypeError, "is a str and cannot be differentiated; leave it"),
+    (lambda: ad.grad(nothing)(V), ad.DTypeError, "grad: the function nothing returned .* did"),
+    (lambda: ad.value_and_grad(nothing)(V), ad.DTypeError, "value_and_grad: the function nothing"),
+    (lambda: ad.jacobian(nothing)(V), ad.ArgumentError, "jacobian: the function nothing .*return`"),
+    (lambda: ad.vjp(nothing, V), ad.ArgumentError, "vjp: the function nothing returned None"),
+    (lambda: ad.jvp(nothing, (V,), (V,)), ad.ArgumentError,
+     "jvp: the function nothing returned None"),
+    (lambda: ad.grad(lambda x: NO_RULE(x).sum())(V), ad.UndefinedDerivativeError,
+     r"derivative of cbrt is undefined.*Give ad\.operation its rule, bprop="),
+    (lambda: ad.grad(np.argmax)(V), ad.DTypeError, "grad: the function returned"),
+    (lambda: ad.grad(lambda x: x.argmax() * 1.0)(V), ad.UndefinedDerivativeError, r"x\.value"),
+    (lambda: ad.grad(lambda x: ONE_RULE(x).sum())(V), ad.ArgumentError,
+     r"one_rule: bprop, .*parameters \(g, y, x\), .*with \(position, g, y, x1\); give a tuple"),
+    (lambda: ad.grad(lambda x: SHORT_RULE(x).sum())(V), ad.ArgumentError,
+     r"short_rule: a rule of bprop has the parameters \(g, x\), .*with \(g, y, x1\)$"),
+    (lambda: ad.grad(cubes, V), ad.ArgumentError, r"int or a tuple .*array.*ad\.grad\(f\)\(x\)"),
+    (lambda: ad.grad(cubes, [0.0]), ad.ArgumentError, "argnums is an int or a tuple"),
+    (lambda: ad.grad(cubes)(x=V), ad.ArgumentError, r"passed by position, ad\.grad\(f\)\(x\)"),
+    (lambda: ad.grad(lambda x: x if x > 0 else -x)(V), ad.ArgumentError,
+     r"the truth value .* 3 elements.*np\.where\(condition, a, b\)"),
+    (lambda: ad.hvp(cubes)(V), ad.ArgumentError, r"hvp: 1 .*hvp\(f\)\(x, \*args, v\)"),
+    (lambda: ad.hvp(cubes)(V, np.ones(2)), ad.ShapeError,
+     r"^hvp\(f\)\(x, \*args, v\): the direction v of argument 0 has shape \(2,\), \(3,\) is"),
+    (lambda: ad.hvp(np.sin)(V, V), ad.ShapeError, "^hvp differentiates"),
+    (lambda: ad.hessian(np.sin)(V), ad.ShapeError, "^hessian differentiates"),
+    (lambda: ad.hessian(lambda p: cubes(p["a"]))({"a": V}), ad.ArgumentError,
+     "hessian: the argument is a dict, not one array"),
+    (lambda: ad.plan(cubes, V, policy="MB"), ad.PolicyError, "unknown policy 'MB'.* '64MB'"),
+    (lambda: ad.grad(lambda x: special.softmax(x).sum())(V), ad.ConcretizationError,
+     r"SciPy.*ad\.nn\.softmax.*ad\.operation"),
+])
+def test_a_mistake_says_what_to_do(f, error, match):
+    with pytest.raises(error, match=match):
+        f()
+    np.testing.assert_array_equal(ad.grad(cubes)(V), 3 * V)
+
+
+def test_numbers_of_math_warn_and_name_the_remedy():
+    with pytest.warns(ad.GradientWarning, match=r"np\.sin instead of math\.sin"):
+        ad.grad(lambda x: math.sin(x[0]) * x.sum())(V)
+
+
+def test_rules_of_any_number_of_inputs_are_called():
+    add = ad.operation(lambda *xs: sum(xs), bprop=lambda position, g, y, *xs: g)
+    assert ad.grad(add, argnums=(0, 1))(1.0, 2.0) == (1.0, 1.0)
+    assert ad.grad(add)(1.0, 2.0, 3.0) == 1.0
+
+
+def test_hvp_in_the_order_of_scipy():
+    def scaled(x, k):
+        return (k * x**3).sum()
+
+    hvp = ad.hvp(scaled)
+    hessp = lambda x, p, *args: hvp(x, *args, p)                  # noqa: E731 (as documented)
+    np.testing.assert_array_equal(hessp(V, 2 * V, 5.0), 60 * V)

@@ -54,6 +54,7 @@ def test_a_policy_makes_its_schedule(policy):
         ("Store", "did you mean 'store'?"),
         ("none", "unknown policy 'none'"),
         ("", "unknown policy ''. Known are 'store', 'recompute', 'checkpoint'."),
+        ("MB", "A budget is written as '64MB'"),
         (Store, r"Store is a class; write Store\(\)"),
         (Checkpoint, r"write Checkpoint\(\)"),
         (np.zeros(3), "a policy is"),

@@ -134,7 +134,7 @@ def test_functions_of_no_arguments_and_of_no_result():
     assert pullback(1.0) == ()
     assert ad.jvp(lambda: 3.0, (), ()) == (3.0, 0.0)
     for f in (lambda x: None, lambda x: ()):
-        with pytest.raises(ad.ArgumentError, match="no number"):
+        with pytest.raises(ad.ArgumentError, match="(no|not a) number"):
             ad.vjp(f, X)
-        with pytest.raises(ad.ArgumentError, match="no number"):
+        with pytest.raises(ad.ArgumentError, match="(no|not a) number"):
             ad.jvp(f, (X,), (X,))

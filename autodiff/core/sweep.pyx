@@ -190,7 +190,8 @@ cdef class Sweep:
         if len(steps) > 8:
             n = len(steps)
             steps = steps[:4] + [f"... {n - 8} more ..."] + steps[n - 4:]
-        op = (<Operation> operations[self.graph.nodes[v].op]).name
-        return (f"the derivative of {op} is undefined, and a gradient arrives at it: "
-                + " <- ".join(steps) + ". Take the value out of the graph with x.value, or use "
-                "it only as an index.")
+        op = operations[self.graph.nodes[v].op]
+        advice = getattr(op, "advice", "Take the value out of the graph with x.value, or use it "
+                         "only as an index.")
+        return (f"the derivative of {op.name} is undefined, and a gradient arrives at it: "
+                + " <- ".join(steps) + ". " + advice)

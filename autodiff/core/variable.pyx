@@ -232,7 +232,8 @@ cdef class Variable:
         raise ConcretizationError(
             f"{self!r} cannot become a NumPy array: the value would leave the graph and its "
             "gradient would be lost. Use np.stack or np.concatenate to collect Variables, "
-            "x.value for the number itself.")
+            "x.value for the number itself. Functions of SciPy's take arrays only: write "
+            "ad.nn.softmax for its softmax, and add others by ad.operation(function, bprop=...).")
 
     def __reduce__(self):
         raise TypeError("a Variable belongs to its graph and cannot be pickled or copied")

@@ -6,7 +6,7 @@ import numpy as np
 
 from autodiff.core.making import here
 from autodiff.core.variable import Variable
-from autodiff.errors import ShapeError
+from autodiff.errors import DTypeError, ShapeError
 from autodiff.ops.elementwise import astype
 from autodiff.ops.movement import expand_dims, normal_axis, reshape, zeros_of
 from autodiff.ops.slicing import slice_of
@@ -40,6 +40,15 @@ def _joined(name, arrays):
     return variables(name, *arrays)
 
 
+def _collected(name, arrays, axis):
+    """The arrays as a list; DTypeError where the second one stands in the place of the axis."""
+    if type(axis) is not int and np.ndim(axis):
+        x = arrays if isinstance(arrays, Variable) else axis
+        where = here(x) if isinstance(x, Variable) else ""
+        raise DTypeError(f"{name}: pass a tuple of arrays, np.{name}((a, b)){where}")
+    return list(arrays)
+
+
 def concatenate(arrays, axis=0):
     """Join arrays along an axis they have; see numpy.concatenate.
 
@@ -62,7 +71,7 @@ def concatenate(arrays, axis=0):
     >>> np.concatenate([x, np.zeros((1, 3)), x]).shape
     (5, 3)
     """
-    arrays = list(arrays)
+    arrays = _collected("concatenate", arrays, axis)
     if not any(isinstance(x, Variable) for x in arrays):
         return np.concatenate(arrays, axis=axis)
     found = _joined("concatenate", arrays)
@@ -110,7 +119,7 @@ def stack(arrays, axis=0):
     >>> np.stack([x.sum(), 1.0, x[0]]).shape
     (3,)
     """
-    arrays = list(arrays)
+    arrays = _collected("stack", arrays, axis)
     if not any(isinstance(x, Variable) for x in arrays):
         return np.stack(arrays, axis=axis)
     found = _joined("stack", arrays)

@@ -17,6 +17,8 @@ open_trace = ContextVar("autodiff.trace", default=None)  # the Trace being writt
 class UserOperation(Structural):
     """A row whose kernel is a Python function of arrays; made by `operation`."""
 
+    advice = "Give ad.operation its rule, bprop=(lambda g, y, *inputs: ..., one for each argument)."
+
     def __init__(self, name, forward, bprop, jvp, shape, effect):
         rules = UNDEFINED if bprop is None else bprop
         super().__init__(
@@ -25,6 +27,7 @@ class UserOperation(Structural):
         self.forward, self.shape = forward, shape
         self.counted = isinstance(bprop, tuple)   # one rule for each argument
         self.signatures = {}                      # input shapes and dtypes -> of the result
+        self.fitting = set()                      # numbers of inputs that the rules take
 
     def __call__(self, *args):
         if not any(isinstance(arg, Variable) for arg in args):
@@ -33,8 +36,34 @@ class UserOperation(Structural):
         if self.counted and len(self.rules) != len(inputs):
             raise ArgumentError(
                 f"{self.name}: {len(self.rules)} rules in bprop for {len(inputs)} arguments")
+        if len(inputs) not in self.fitting:
+            self.check_rules(len(inputs))
         shape, dtype = self.result(inputs)
         return super().__call__(inputs, shape, dtype)
+
+    def check_rules(self, n):
+        """Raise ArgumentError where a rule cannot be called with n inputs."""
+        from inspect import signature  # 3 ms, and only operations of one's own need it
+
+        rules = self.rules if self.counted else [self.rule]
+        wanted = ["g", "y", *(f"x{k + 1}" for k in range(n))]
+        wanted = wanted if self.counted else ["position", *wanted]
+        for rule in rules:
+            try:
+                parameters = signature(rule) if callable(rule) else None
+            except (TypeError, ValueError):       # some built-in functions do not say
+                continue
+            try:
+                if parameters is not None:
+                    parameters.bind(*wanted)
+            except TypeError:
+                kind = "a rule of bprop" if self.counted else "bprop, one callable for all inputs,"
+                other = "" if self.counted else (
+                    "; give a tuple for one rule (g, y, *inputs) for each argument")
+                raise ArgumentError(
+                    f"{self.name}: {kind} has the parameters {parameters}, and is called with "
+                    f"({', '.join(wanted)}){other}") from None
+        self.fitting.add(n)
 
     def result(self, inputs):
         """Shape and dtype of the result: asked of `shape`, or of `forward` on arrays of ones."""

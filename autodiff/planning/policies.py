@@ -219,7 +219,8 @@ def as_policy(policy=None):
             return _BY_NAME[policy]()
         if policy.lstrip(" +-.")[:1].isdigit():
             return Budget(policy)
-        raise PolicyError(unknown("policy", policy, list(_BY_NAME)))
+        raise PolicyError(
+            unknown("policy", policy, list(_BY_NAME)) + " A budget is written as '64MB'.")
     if isinstance(policy, numbers.Real) and not isinstance(policy, bool):
         return Budget(policy)
     if isinstance(policy, type) and policy in _CLASSES:
