@@ -2,6 +2,10 @@
 number of threads."""
 
 import itertools
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +22,11 @@ SHAPES = [
     ((7,), (7, 3)), ((3, 7), (7,)), ((2, 3, 4), (4, 5)), ((2, 3, 4), (2, 4, 5)),
     ((3, 1, 2, 4), (5, 4, 2)), ((6, 3, 4), (4,)), ((4,), (6, 4, 3)), ((3, 0), (0, 5)),
     ((0, 3), (3, 4)), ((0,), (0,)), ((2, 0, 3), (3, 4)),
+]
+EMPTY = [
+    shapes for m, k, n in itertools.product((0, 1, 2), repeat=3) if m * k * n == 0
+    for shapes in (((m, k), (k, n)), ((m, k), (k,)), ((k,), (k, n)), ((2, m, k), (k, n)),
+                   ((2, m, k), (2, k, n)), ((0, m, k), (k, n)), ((k,), (2, k, n)))
 ]
 CUT = [
     ((256, 100), (100, 300)), ((300, 100), (100, 256)), ((1100, 60), (60, 70)),
@@ -75,7 +84,7 @@ DIVIDED = [("matmul_divided", False), ("matmul_divided_add", False), ("matmul_di
 @pytest.mark.parametrize(("name", "stands"), FORMS)
 @pytest.mark.parametrize("dtype", FLOATS + INTEGERS)
 def test_every_form_is_its_definition(name, stands, dtype):
-    for shapes in SHAPES:
+    for shapes in SHAPES + EMPTY:
         a, b, c, s = operands(shapes, dtype)
         for x, z in itertools.product((a, transposed(a)), (b, transposed(b))):
             before = c.copy()
@@ -93,6 +102,22 @@ def test_every_quotient_is_its_definition(name, stands, dtype):
         for x, z in itertools.product((a, transposed(a)), (b, transposed(b))):
             np.testing.assert_array_equal(
                 compute(name, x, z, c, s, stands), expected(name, a, b, c, s), strict=True)
+
+
+def compute_empty_products():
+    for shapes, dtype, (name, stands) in itertools.product(EMPTY, FLOATS, FORMS + DIVIDED):
+        a, b, c, s = operands(shapes, dtype)
+        for x, z in itertools.product((a, transposed(a)), (b, transposed(b))):
+            compute(name, x, z, c, s, stands)
+
+
+def test_blas_is_not_asked_for_empty_products():
+    """It would print that a leading dimension of 0 is an illegal value."""
+    code = "import test_matmul_forms; test_matmul_forms.compute_empty_products()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parent, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 @pytest.mark.parametrize(("name", "stands"), FORMS)

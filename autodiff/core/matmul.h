@@ -201,7 +201,7 @@ static void cut(Product *x) {
     x->by_columns = by_columns;
     x->block = tiles == 1 ? extent : ((extent + tiles - 1) / tiles + TILE_STEP - 1) & -TILE_STEP;
     if (!by_columns && x->block > TILE_ROWS) x->block = TILE_ROWS;
-    x->tiles = x->block ? (extent + x->block - 1) / x->block : 0;
+    x->tiles = m && n ? (extent + x->block - 1) / x->block : 0;     /* of nothing: no call */
 }
 
 static int prepare_product(Call *call, int addend, int scale, int divides) {
