@@ -24,6 +24,12 @@ BY_NAME: dict = {}                # names of further ufuncs (scipy.special) -> f
 REDUCE = {np.add: "sum", np.maximum: "max", np.minimum: "min", np.logaddexp: "logsumexp"}
 FURTHER = {"expit": "sigmoid"}
 
+# What Python's in-place operators on an array call, with out= that array.
+IN_PLACE = {
+    np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/", np.power: "**",
+    np.matmul: "@", np.floor_divide: "//", np.remainder: "%",
+}
+
 METHODS = {
     "accumulate": "collect the partial results with np.stack",
     "reduceat": "reduce slices and collect them with np.stack",
@@ -101,6 +107,11 @@ def array_ufunc(ufunc, method, inputs, keywords):
         frontend = UFUNCS.get(ufunc) or BY_NAME.get(ufunc.__name__)
         if frontend is None:
             raise unknown(full_name(ufunc), inputs, keywords)
+        if ufunc in IN_PLACE and keywords.keys() == {"out"} and keywords["out"][0] is inputs[0]:
+            sign = IN_PLACE[ufunc]
+            raise UnsupportedError(
+                f"an array takes no traced values{line_of(inputs)}: where total is an array and x "
+                f"a Variable, write `total = total {sign} x` for `total {sign}= x`")
         for option, value in keywords.items():
             refuse_option(full_name(ufunc), option, value, inputs, keywords)
         return frontend(*inputs)
