@@ -1,5 +1,6 @@
 """Elementwise rows beyond the laws: promotion, literals, what rules read, extremes, placement."""
 
+import enum
 import itertools
 import math
 import warnings
@@ -17,9 +18,9 @@ from autodiff.ops import elementwise as rows
 DTYPES = [np.dtype(character) for character in "?bhilqBHILQfd"]
 BY_NUMBER = {dtype.num: dtype for dtype in DTYPES}
 SCALARS = [True, 3, 2.5]
+COMPARISONS = ("less", "less_equal", "equal", "not_equal", "greater", "greater_equal")
 BINARY = ("add", "subtract", "multiply", "divide", "power", "floor_divide", "remainder",
-          "maximum", "minimum", "less", "less_equal", "equal", "not_equal", "greater",
-          "greater_equal", "logical_and", "logical_or")
+          "maximum", "minimum", *COMPARISONS, "logical_and", "logical_or")
 UNARY = ("negative", "abs", "sign", "floor", "square", "sqrt", "exp", "log", "log1p", "expm1",
          "sin", "cos", "tanh", "arctan", "logical_not")
 
@@ -98,6 +99,89 @@ def test_python_scalars_are_weak():
         assert y.dtype == np.float32
         assert ad.gradients(y.sum(), x).dtype == np.float32
         assert "astype" not in operation_names([ad.gradients(y.sum(), x)])
+
+
+class Length(float):
+    """A float with a name."""
+
+
+class Side(enum.IntEnum):
+    LEFT = 2
+
+
+def value_or_overflow(f, args):
+    try:
+        with np.errstate(all="ignore"):
+            return f(*args)
+    except OverflowError:                          # NumberError is one
+        return OverflowError
+
+
+def assert_numpys(f, *args):
+    """f gives on Variables in the place of the arrays what it gives on these, an OverflowError
+    where it does."""
+    def traced(*arrays):
+        given = iter(arrays)
+        return f(*[next(given) if isinstance(arg, np.ndarray) else arg for arg in args])
+
+    arrays = [arg for arg in args if isinstance(arg, np.ndarray)]
+    wanted, found = value_or_overflow(f, args), value_or_overflow(ad.compile(traced), arrays)
+    if wanted is OverflowError or found is OverflowError:
+        assert found is wanted
+    else:
+        np.testing.assert_array_equal(found, np.asarray(wanted), strict=True)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("number", [Length(2.5), Side.LEFT, np.float64(2.5), np.float32(2)])
+def test_numbers_of_other_types_are_numpys(dtype, number):
+    """NumPy has only Python's own numbers for weak; heirs of theirs are arrays of no axes."""
+    x = np.array([1, 0, 1, 3, 2]).astype(dtype)
+    for f in (lambda x: x * number, lambda x: number + x, lambda x: x > number,
+              lambda x: np.where(x > 0, x, number), lambda x: np.maximum(x, number)):
+        assert_numpys(f, x)
+    np.testing.assert_allclose(ad.compile(lambda x: x ** number)(x), x ** number, rtol=1e-6)
+    if dtype.kind == "f":
+        assert ad.grad(lambda x: (x * number).sum())(x)[0] == number
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_comparisons_with_numbers_out_of_range_are_numpys(dtype):
+    x = np.array([0, 1, 100]).astype(dtype)
+    numbers = [-1, 300, -2**15 - 1, 2**16, -2**31 - 1, 2**32]
+    for name, number in itertools.product(COMPARISONS, [*numbers, -2**63 - 1, 2**64]):
+        if dtype.kind != "b":                      # with those NumPy knows no number beyond int64
+            assert_numpys(getattr(np, name), x, number)
+            assert_numpys(getattr(np, name), number, x)
+    for name, number in itertools.product(
+            ("logical_and", "logical_or", "add", "maximum", "floor_divide"), numbers):
+        assert_numpys(getattr(np, name), x, number)
+        assert_numpys(getattr(np, name), number, x)
+
+
+# ---- clip with one bound -------------------------------------------------------------------------
+
+BOUNDS = [5, -5, 300, 2.5, 1e300, True, np.float64(1.5), np.int16(300), np.array([300, 0, 2]),
+          np.array([0.5, 300, 2]), np.array([1, 0, 1], np.uint8), np.array([True, False, True])]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_clip_with_one_bound_is_numpys(dtype):
+    x = np.array([1, 2, 0]).astype(dtype)
+    for bound in BOUNDS:
+        assert_numpys(lambda x, bound=bound: np.clip(x, bound, None), x)
+        assert_numpys(lambda x, bound=bound: np.clip(x, None, bound), x)
+        assert_numpys(lambda x, bound=bound: np.clip(x, bound, 300), x)
+    for number in (1, 300, -5, 0.5):
+        assert_numpys(lambda x, number=number: np.clip(number, x, None), x)
+        assert_numpys(lambda x, number=number: np.clip(number, None, x), x)
+
+
+def test_one_bound_above_integers_takes_all_of_the_gradient():
+    low, small = np.array([300.0, 0.5]), np.array([1, 2], np.uint8)
+    value, g = ad.value_and_grad(lambda low: np.clip(small, low, None).sum())(low)
+    assert value == 302
+    np.testing.assert_array_equal(g, [1, 0])
 
 
 # ---- literals choose shorter rows ----------------------------------------------------------------

@@ -299,4 +299,7 @@ def as_operand(value):
         except ValueError:                         # a ragged list
             return None
         return None if array.dtype == object else array
+    if isinstance(value, (int, float)) and type(value) not in (bool, int, float):
+        array = np.asarray(value)     # NumPy: only Python's own numbers are weak, not their heirs
+        return None if array.dtype == object else array
     return None

@@ -17,7 +17,7 @@ from autodiff.ops.comparisons import logical_and
 from autodiff.ops.functions import log
 from autodiff.ops.movement import broadcast_to
 from autodiff.ops.selection import where
-from autodiff.ops.table import Elementwise, common, literal
+from autodiff.ops.table import Elementwise, common, dtype_of, literal
 
 square = Elementwise("square", np.square, lambda g, y, x: g * (x + x), doc="y = x^2")
 sqrt = Elementwise(
@@ -47,13 +47,6 @@ def _towards_exponent(g, y, a, b):
     return g * (y * (math.log(c) if c > 0 else math.nan))
 
 
-def _dtype(value):
-    """The dtype of an operand, or `int` or `float` for a Python scalar."""
-    if type(value) in (int, float):
-        return type(value)
-    return (value if isinstance(value, Variable) else np.asarray(value)).dtype
-
-
 def _simpler(a, b):
     """NumPy's fast paths for literal exponents, whose bits they are, and the row for integers."""
     if isinstance(b, np.floating) and isinstance(a, Variable) and a.dtype == b.dtype:
@@ -72,7 +65,7 @@ def _simpler(a, b):
             if b == 0 and not a.weak:
                 return broadcast_to(constant(a.graph, a.dtype.type(1)), a.shape)
             return None
-    if common(_dtype(a), _dtype(b)).kind in "biu":
+    if common(dtype_of(a), dtype_of(b)).kind in "biu":
         return power_integer(a, b)
     return None
 

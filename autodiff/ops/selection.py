@@ -7,7 +7,7 @@ from autodiff.core.operations import provide
 from autodiff.core.variable import Variable
 from autodiff.errors import UnsupportedError
 from autodiff.ops.conversion import astype
-from autodiff.ops.table import Elementwise, common, only_floats
+from autodiff.ops.table import Elementwise, common, dtype_of, only_floats
 
 # ---- where ----------------------------------------------------------------------------------
 
@@ -106,6 +106,20 @@ _clip = Elementwise(
     doc="y = min(max(x, low), high); at a bound g goes to x: the interval is closed")
 
 
+def _limits(*operands):
+    """The least and the greatest number of the dtype that operands are promoted to."""
+    try:
+        dtype = common(*map(dtype_of, operands))
+    except TypeError:             # the row refuses them
+        return -np.inf, np.inf
+    if dtype.kind == "b":
+        return False, True
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        return int(limits.min), int(limits.max)
+    return -np.inf, np.inf
+
+
 def clip(a, a_min=None, a_max=None):
     """Limit values to the closed interval: y = min(max(a, a_min), a_max); see numpy.clip.
 
@@ -129,17 +143,20 @@ def clip(a, a_min=None, a_max=None):
     """
     if not any(isinstance(arg, Variable) for arg in (a, a_min, a_max)):
         return np.clip(a, a_min, a_max)
+    if not isinstance(a, Variable):
+        a = np.asarray(a)
+    if a.dtype.kind in "iu":      # NumPy: an int that no element is beyond is no bound
+        lowest, highest = _limits(a)
+        if type(a_min) is int and a_min <= lowest:
+            a_min = None
+        if type(a_max) is int and a_max >= highest:
+            a_max = None
     if a_min is None and a_max is None:
         return a
-    dtype = a.dtype if hasattr(a, "dtype") else np.asarray(a).dtype
-    if dtype.kind == "f":
-        none_below, none_above = -np.inf, np.inf
-    elif dtype.kind in "iu":
-        limits = np.iinfo(dtype)
-        none_below, none_above = int(limits.min), int(limits.max)
-    else:
-        none_below, none_above = False, True
-    return _clip(a, none_below if a_min is None else a_min, none_above if a_max is None else a_max)
+    if a_min is None or a_max is None:
+        lowest, highest = _limits(a, a_max if a_min is None else a_min)
+        a_min, a_max = lowest if a_min is None else a_min, highest if a_max is None else a_max
+    return _clip(a, a_min, a_max)
 
 
 provide(clip=clip, where=where)

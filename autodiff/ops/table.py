@@ -73,6 +73,13 @@ def common(*dtypes):
         *(np.empty(0, t) if isinstance(t, np.dtype) else t(1) for t in dtypes))
 
 
+def dtype_of(value):
+    """The dtype of an operand, or `int` or `float` for a Python scalar."""
+    if type(value) in (int, float):
+        return type(value)
+    return (value if isinstance(value, Variable) else np.asarray(value)).dtype
+
+
 def only_floats(dtype):
     """Resolve an own function of one real: booleans and integers become float64."""
     dtype = np.dtype(dtype)
@@ -222,13 +229,12 @@ def promoted(name, *args):
             return list(args)
     found = variables(name, *args)
     strong = [
-        arg if not isinstance(arg, Variable) else arg.dtype
-        for arg, x in zip(args, found, strict=True)
+        x.dtype for arg, x in zip(args, found, strict=True)
         if not isinstance(arg, (bool, int, float)) and not x.weak
     ]
     weak = [arg for arg in args if isinstance(arg, (bool, int, float))]
     weak += [1.0 for x in found if x.weak]
-    arrays = [np.empty((0,), getattr(item, "dtype", item)) for item in strong]
+    arrays = [np.empty((0,), dtype) for dtype in strong]
     dtype = np.result_type(*arrays, *weak)
     from autodiff.ops.conversion import astype
 
