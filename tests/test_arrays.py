@@ -108,6 +108,30 @@ def test_the_two_results_of_one_call_do_not_share_memory():
     assert not np.shares_memory(a, b)
 
 
+# ---- booleans whose bytes are not 0 and 1 -------------------------------------------------------
+
+OF_BOOLEANS = {
+    **{f"as {letter}": lambda x, c=letter: x.astype(c) for letter in "?bhilqBHILQfd"},
+    "product": lambda x: x * 1.5, "float32": lambda x: x + np.float32(0.5), "add": lambda x: x + x,
+    "sum": lambda x: x.sum(), "sums of columns": lambda x: x.sum(axis=0),
+    "sums of rows": lambda x: x.sum(axis=1), "mean": lambda x: x.mean(),
+    "max": lambda x: x.max(axis=0), "min": lambda x: x.min(), "argmax": lambda x: x.argmax(axis=1),
+    "equal": lambda x: x == True, "less": lambda x: x < x[::-1],  # noqa: E712
+    "and": lambda x: np.logical_and(x, x[::-1]), "or": lambda x: np.logical_or(x, x[::-1]),
+    "not": lambda x: np.logical_not(x), "where": lambda x: np.where(x, 2.5, 1.0),
+    "where of integers": lambda x: np.where(x, np.int16(2), x), "power": lambda x: x ** 3,
+    "product of matrices": lambda x: x @ x.T,
+}
+
+
+@pytest.mark.parametrize("f", OF_BOOLEANS.values(), ids=OF_BOOLEANS.keys())
+def test_any_byte_but_0_is_true(f):
+    bytes_ = np.random.default_rng(0).choice([0, 0, 1, 2, 128, 255], (40, 50)).astype(np.uint8)
+    for x in (bytes_, bytes_.T, bytes_[::2, ::-3], np.where(bytes_ > 1, bytes_, 0)):
+        np.testing.assert_array_equal(
+            ad.compile(f)(x.view(bool)), np.asarray(f(x != 0)), strict=True)
+
+
 # ---- captured arrays ----------------------------------------------------------------------------
 
 def test_a_captured_array_that_changes_between_calls():

@@ -110,6 +110,12 @@ def same(x, y):
         and np.array_equal(x != x, y != y)
 
 
+@pytest.mark.parametrize("types", ["?>f", "?>d"])
+def test_any_byte_but_0_is_true(types):
+    x = np.arange(256, dtype=np.uint8)
+    assert same(run("astype", types, x.view(bool)), (x != 0).astype(types[-1]))
+
+
 @pytest.mark.parametrize(("name", "types"), OF_NUMBERS)
 def test_operands_of_one_number_give_the_same_bits_as_arrays_of_it(name, types):
     rng = np.random.default_rng(0)

@@ -139,7 +139,7 @@ UNARY(relu_d, double, x > 0 || x != x ? x : 0)
 THROUGH_BLOCKS(float, f)
 THROUGH_BLOCKS(double, d)
 
-/* ---- conversions ---- */
+/* ---- conversions; the byte of a boolean may be any number that is not 0 ---- */
 #define TO_TYPES(M, A, a)                                                                      \
     M(A, a, npy_byte, b) M(A, a, npy_ubyte, ub) M(A, a, npy_short, h)                          \
     M(A, a, npy_ushort, uh) M(A, a, npy_int, i) M(A, a, npy_uint, ui)                          \
@@ -149,7 +149,8 @@ THROUGH_BLOCKS(double, d)
     LOOP(cast_##a##_to_##b) {                                                                  \
         npy_intp n = n_[0], s = steps[0], d = steps[1];                                        \
         char *x = args[0], *y = args[1];                                                       \
-        for (npy_intp i = 0; i < n; i++, x += s, y += d) *(B *)y = (B)*(A *)x;                 \
+        for (npy_intp i = 0; i < n; i++, x += s, y += d)                                       \
+            *(B *)y = (B)(*#a == 'o' ? *(A *)x != 0 : *(A *)x);                                \
     }
 #define CASTS(A, a)                                                                            \
     TO_TYPES(CAST, A, a)                                                                       \

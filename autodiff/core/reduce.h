@@ -107,10 +107,11 @@ static void count_loop(char **args, const npy_intp *n_, const npy_intp *steps, v
     char *y = args[0];
     if (d == 0) {
         int64_t total = 0;
-        for (npy_intp i = 0; i < n; i++, x += s) total += *(const npy_bool *)x;
+        for (npy_intp i = 0; i < n; i++, x += s) total += *(const npy_bool *)x != 0;
         *(int64_t *)y += total;
     } else {
-        for (npy_intp i = 0; i < n; i++, x += s, y += d) *(int64_t *)y += *(const npy_bool *)x;
+        for (npy_intp i = 0; i < n; i++, x += s, y += d)
+            *(int64_t *)y += *(const npy_bool *)x != 0;
     }
 }
 
@@ -121,7 +122,7 @@ static int reduce_count(const Call *c, char **p, Run *run) {
 
 /* ---- argmax along the last axis of a dense operand; the first NaN wins, as in NumPy ----
  * `loop` is maximum's, in which a NaN is the largest; then the place of what it found. */
-#define ARGMAX(A, T)                                                                           \
+#define ARGMAX(A, T, TRUTH)                                                                    \
     case NPY_##A:                                                                              \
         for (int64_t i = 0; i < rows; i++) {                                                   \
             const T *x = (T *)p[0] + i * n;                                                    \
@@ -129,7 +130,7 @@ static int reduce_count(const Call *c, char **p, Run *run) {
             char *args[3] = {(char *)&m, (char *)x, (char *)&m};                               \
             int64_t j = 0;                                                                     \
             c->loop(args, &length, steps, c->data);                                            \
-            if (m == m) while (x[j] != m) j++;                                                 \
+            if (m == m) while ((x[j] TRUTH) != (m TRUTH)) j++;                                 \
             else while (x[j] == x[j]) j++;                                                     \
             out[i] = j;                                                                        \
         }                                                                                      \
@@ -140,11 +141,11 @@ static int argmax(const Call *c, char **p, Run *run) {
     int64_t *out = (int64_t *)p[1];
     npy_intp length = n, steps[3] = {0, c->itemsizes[0], 0};
     switch (c->dtype) {
-        ARGMAX(BOOL, npy_bool) ARGMAX(BYTE, npy_byte) ARGMAX(UBYTE, npy_ubyte)
-        ARGMAX(SHORT, npy_short) ARGMAX(USHORT, npy_ushort) ARGMAX(INT, npy_int)
-        ARGMAX(UINT, npy_uint) ARGMAX(LONG, npy_long) ARGMAX(ULONG, npy_ulong)
-        ARGMAX(LONGLONG, npy_longlong) ARGMAX(ULONGLONG, npy_ulonglong)
-        ARGMAX(FLOAT, npy_float) ARGMAX(DOUBLE, npy_double)
+        ARGMAX(BOOL, npy_bool, != 0) ARGMAX(BYTE, npy_byte,) ARGMAX(UBYTE, npy_ubyte,)
+        ARGMAX(SHORT, npy_short,) ARGMAX(USHORT, npy_ushort,) ARGMAX(INT, npy_int,)
+        ARGMAX(UINT, npy_uint,) ARGMAX(LONG, npy_long,) ARGMAX(ULONG, npy_ulong,)
+        ARGMAX(LONGLONG, npy_longlong,) ARGMAX(ULONGLONG, npy_ulonglong,)
+        ARGMAX(FLOAT, npy_float,) ARGMAX(DOUBLE, npy_double,)
     }
     return OK;
 }

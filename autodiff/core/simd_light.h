@@ -73,7 +73,7 @@ INLINE float ISA(floor_of_f)(float x) {
     MAP3(share_##X, T, T, b >= c ? a * (b == c ? (T)0.5 : 1) : 0)                              \
     MAP3(clip_##X, T, T, ISA(clip_of_##X)(a, b, c))                                            \
     MAP3(where_##X, uint8_t, T, a ? b : c)                                                     \
-    MAP1(bool_to_##X, uint8_t, T, a)
+    MAP1(bool_to_##X, uint8_t, T, a != 0)
 
 LIGHT(float, f, f)
 LIGHT(double, d, )
