@@ -42,6 +42,16 @@ def test_matmul_of_any_layout(dtype):
         np.testing.assert_array_equal(program(a, b)[0], a @ b, strict=True)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int8, bool])
+def test_lists_are_operands(dtype):
+    x, rows = np.array([1, 0, 2]).astype(dtype), [[1, 2], [3, 4], [5, 6]]
+    for f in (lambda x: x @ [1.5, 2, 3], lambda x: [1, 2, 3] @ x, lambda x: x @ (True, False, True),
+              lambda x: x @ rows, lambda x: np.matmul(x, rows), lambda x: np.dot([1.5, 2, 3], x)):
+        np.testing.assert_array_equal(ad.compile(f)(x), np.asarray(f(x)), strict=True)
+    if dtype == np.float64:
+        np.testing.assert_array_equal(ad.grad(lambda x: x @ [1.5, 2, 3])(x), [1.5, 2, 3])
+
+
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 def test_a_batch_of_any_layout_times_one_matrix(order):
     """A batch that lies row below row is one product; the others are one for each matrix."""
