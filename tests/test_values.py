@@ -308,6 +308,24 @@ def test_looking_inside_vjp_keeps_the_pullback_right():
         np.testing.assert_allclose(pullback(np.ones(3))[0], slope)
 
 
+@pytest.mark.parametrize("spec", [".3f", "e", ">12.1f", "g", "", "d"])
+@pytest.mark.parametrize("value", [1.23456, np.float32(2.5), 7])
+def test_formats_are_those_of_the_number(value, spec):
+    found = []
+
+    def f(x, k):
+        found.extend([format(k, spec), f"{x.sum():.2e}", str(k)])
+        return x.sum()
+
+    if spec == "d" and value != 7:
+        with pytest.raises(ValueError, match="format code 'd'"):
+            ad.grad(f)(A, value)
+        return
+    ad.grad(f)(A, value)
+    assert found[1] == f"{A.sum():.2e}"
+    assert found[0] == (format(np.asarray(value), spec) if spec else found[2])
+
+
 # ---- where there are no values --------------------------------------------------------------
 
 LOOKS = {
@@ -315,6 +333,7 @@ LOOKS = {
     "value": lambda x: x * x.value,
     "float": lambda x: x * float(x[0]),
     "int": lambda x: x * int(x[0]),
+    "format": lambda x: f"{x[0]:.3f}" and x,
     "range": lambda x: sum(x * k for k in range(x.argmax())),
     "list": lambda x: [x, -x][x.argmax()],
     "nested": lambda x: ad.grad(lambda y: y * y if y > 0 else y)(x.sum()) * x,

@@ -201,6 +201,9 @@ cdef class Variable:
         where = f", {self.line}" if self.line else ""
         return f"<Variable {self.name}: {shape} = {self.op.name}{where}>"
 
+    def __format__(self, spec):
+        return format(self.value, spec) if spec else str(self)
+
     def __hash__(self):
         return <Py_ssize_t> <void*> self >> 4
 
