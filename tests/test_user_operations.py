@@ -129,6 +129,35 @@ def test_a_gradient_needs_a_rule():
     assert ad.grad(lambda a, b: half(a, b), argnums=(0, 1))(0.0, 2.0)[1] == 0
 
 
+def test_a_rule_that_forgets_its_return_is_an_error():
+    def forgets(g, y, a, b):
+        g * a  # noqa: B018
+
+    op = ad.operation(np.multiply, bprop=(lambda g, y, a, b: g * b, forgets), name="forgetful")
+    for transform in (ad.grad, lambda f, k: lambda *args: ad.jvp(f, args, args)):
+        with pytest.raises(ad.ArgumentError, match=(
+                r"forgetful: the rule towards argument 1 in bprop returned None"
+                r" \(test_user_operations.py:\d+\); return .*or put None in place")):
+            transform(lambda a, b: op(a, b), (0, 1))(2.0, 3.0)
+    assert ad.grad(lambda a: op(a, 3.0))(2.0) == 3.0
+
+
+def test_one_callable_for_all_arguments_may_return_none():
+    op = ad.operation(np.multiply, name="one_sided",
+                      bprop=lambda position, g, y, a, b: g * b if position == 0 else None)
+    assert ad.grad(op, (0, 1))(2.0, 3.0) == (3.0, 0.0)
+
+
+@pytest.mark.parametrize("shape", [None, lambda x: (x.shape, x.dtype)])
+def test_a_result_in_the_other_byte_order_is_of_its_kind(shape):
+    op = ad.operation(lambda x: x.astype(x.dtype.newbyteorder()), shape=shape, name="swapped",
+                      bprop=(lambda g, y, x: g,))
+    for dtype in (np.float64, np.float32, np.int32):
+        x = np.arange(3).astype(dtype)
+        np.testing.assert_array_equal(ad.compile(lambda x: op(x))(x), x, strict=True)
+    np.testing.assert_array_equal(ad.grad(lambda x: (x * op(x)).sum())(np.arange(3.0)), [0, 2, 4])
+
+
 def test_an_error_in_forward_names_the_operation_and_leaves_the_next_call_working():
     def fragile(x):
         if (x < 0).any():

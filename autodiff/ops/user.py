@@ -5,7 +5,7 @@ from contextvars import ContextVar
 import numpy as np
 
 from autodiff.core.gradients import gradients
-from autodiff.core.making import argument
+from autodiff.core.making import argument, here
 from autodiff.core.operations import dtype_number
 from autodiff.core.variable import Variable
 from autodiff.errors import ArgumentError, DTypeError, ShapeError
@@ -82,6 +82,16 @@ class UserOperation(Structural):
             found = self.signatures[key] = (shape, np.dtype(dtype))
         return found
 
+    def bprop(self, position, g, y, *inputs):
+        """The vector-Jacobian product; a rule of its own for this argument has to return one."""
+        found = super().bprop(position, g, y, *inputs)
+        if found is None and self.counted:
+            raise ArgumentError(
+                f"{self.name}: the rule towards argument {position} in bprop returned None"
+                f"{here(y)}; return g^T J, or put None in place of the rule where nothing flows "
+                "back")
+        return found
+
     def compute(self, inputs):
         """The result of `forward`, in which transforms run at once although a trace may be open."""
         token = open_trace.set(None)
@@ -96,7 +106,7 @@ class UserOperation(Structural):
         if y.shape != out.shape:
             raise ShapeError(
                 f"{self.name}: forward returned shape {y.shape}, the trace promised {out.shape}")
-        if y.dtype != out.dtype:
+        if y.dtype != out.dtype and y.dtype.newbyteorder("=") != out.dtype:
             raise DTypeError(
                 f"{self.name}: forward returned {y.dtype}, the trace promised {out.dtype}")
         out[...] = y
@@ -126,8 +136,9 @@ def operation(forward, *, bprop=None, jvp=None, shape=None, name=None, effect="p
         which it may keep; what it returns is copied.
     bprop : tuple of callables (g, y, *inputs) -> Variable, or one callable
         By argument position, the product g^T J towards that input, written with Variables
-        (eq. 6.54); None where nothing flows back. One callable (position, g, y, *inputs) serves
-        any number of arguments. Without `bprop` a gradient that arrives is an error.
+        (eq. 6.54); None in its place where nothing flows back. One callable
+        (position, g, y, *inputs) serves any number of arguments, and may return None. Without
+        `bprop` a gradient that arrives is an error.
     jvp : callable (tangents, y, *inputs) -> Variable, optional
         Forward mode; derived from `bprop` where it is not given.
     shape : callable (*inputs) -> (shape, dtype), optional
