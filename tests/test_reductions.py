@@ -140,6 +140,19 @@ def test_a_scalar_has_an_axis_that_reduces_nothing():
         evaluate(lambda v: red.sum(v, 1), np.array(3.0))
 
 
+@pytest.mark.parametrize("f", [np.sum, np.max, np.min, np.argmax, np.mean, np.var, np.std])
+@pytest.mark.parametrize("axis", [None, 0, -1, 1, -2, (0,), ()])
+def test_axes_of_a_scalar_are_numpys(f, axis):
+    x = np.array(2.0)
+    try:
+        wanted = f(x, axis=axis)
+    except (np.exceptions.AxisError, TypeError):   # argmax takes no tuple
+        with pytest.raises(ShapeError, match=f.__name__.replace("std", "var")):
+            ad.compile(lambda x: f(x, axis=axis))(x)
+    else:
+        assert ad.compile(lambda x: f(x, axis=axis))(x) == wanted
+
+
 @pytest.mark.parametrize("axis", [None, 0, -1, (0, 2), (), (0, 1, 2)])
 @pytest.mark.parametrize("ddof", [0, 1, 20])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64, bool])

@@ -15,12 +15,12 @@ from autodiff.ops.table import UNDEFINED, Linear, Structural
 
 # ---- axes -----------------------------------------------------------------------------------
 
-def normal_axes(axis, x, name):
+def normal_axes(axis, x, name, of_scalars=True):
     """The reduced axes of `x` as a sorted tuple; None means all. A scalar has an axis 0, as in
-    numpy.sum, that reduces nothing."""
+    numpy.sum, that reduces nothing; but not `of_scalars` in a mean, as in numpy.mean."""
     if axis is None:
         return tuple(range(x.ndim))
-    one_axis = not isinstance(axis, (tuple, list))
+    one_axis = of_scalars and not isinstance(axis, (tuple, list))
     axes = distinct_axes(axis, x.ndim or int(one_axis), name, x)
     return tuple(sorted(axes)) if x.ndim else ()
 
@@ -117,7 +117,7 @@ def mean(x, axis=None, keepdims=False):
     """
     if not isinstance(x, Variable):
         return np.mean(x, axis=axis, keepdims=keepdims)
-    axes = normal_axes(axis, x, "mean")
+    axes = normal_axes(axis, x, "mean", of_scalars=False)
     if x.dtype.kind in "biu":
         x = astype(x, np.float64)
     return _reduce(_mean, x, axes, keepdims) if axes else x
@@ -133,7 +133,7 @@ def var(x, axis=None, ddof=0, keepdims=False):
     """
     if not isinstance(x, Variable):
         return np.var(x, axis=axis, ddof=ddof, keepdims=keepdims)
-    axes = normal_axes(axis, x, "var")
+    axes = normal_axes(axis, x, "var", of_scalars=False)
     if x.dtype.kind in "biu":
         x = astype(x, np.float64)
     count = math.prod(x.shape[d] for d in axes)
