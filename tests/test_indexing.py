@@ -1,5 +1,6 @@
 """Indexing against NumPy: any index, its gradient against np.add.at, costs and messages."""
 
+import itertools
 import operator
 
 import numpy as np
@@ -250,6 +251,27 @@ def test_thousands_of_parts_join_and_differentiate():
     total, g = f(np.ones(n))
     assert total == np.sum(np.arange(n, dtype=float) ** 2)
     np.testing.assert_array_equal(g, 2.0 * np.arange(n))
+
+
+@pytest.mark.parametrize("shape", [
+    shape for n in (1, 2, 3) for shape in itertools.product((0, 2), repeat=n) if 0 in shape])
+def test_places_of_empty_arrays_are_numpys(shape):
+    """NumPy looks at no place where a take goes over none, but at all of an index of places."""
+    x = np.ones(shape)
+    for axis, place in itertools.product(range(len(shape)), (0, 1, 5, [0], [1, 5], [[-3]], [])):
+        k, everything = np.array(place, np.int64), (slice(None),) * axis
+        for f in (lambda x, k, axis=axis: np.take(x, k, axis=axis),
+                  lambda x, k, before=everything: x[(*before, k)]):
+            try:
+                wanted = f(x, k)
+            except IndexError:
+                wanted = None
+            for traced, args in ((lambda x, k=k, f=f: f(x, k), (x,)), (f, (x, k))):
+                if wanted is None:
+                    with pytest.raises(ad.IndexRangeError, match="out of bounds"):
+                        ad.compile(traced)(*args)
+                else:
+                    np.testing.assert_array_equal(ad.compile(traced)(*args), wanted, strict=True)
 
 
 def test_frontends_on_arrays_are_numpys():

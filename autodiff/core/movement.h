@@ -99,7 +99,7 @@ EMBED_ADD(double, d)
 typedef struct {
     int64_t lead, k, index, rest;    /* numbers of axes; those of the rest are merged */
     int64_t dense;                   /* bytes of the rest where it is one run in both, else 0 */
-    int64_t empty, itemsize;
+    int64_t empty, itemsize;         /* empty: nothing is moved, and no lead axis gone over */
     int64_t *lead_shape, *lead_large, *lead_small;
     int64_t *index_shape, *index_small;
     int64_t *extents, *strides;      /* of the chosen axes */
@@ -116,10 +116,10 @@ static int prepare_selection(Call *c, const int64_t *large, const int64_t *small
     if (!c->walk) return NO_MEMORY;
     Selection *s = (Selection *)c->walk;
     int64_t *w = (int64_t *)(s + 1);
-    s->lead = lead;
     s->k = k;
     s->index = index;
     s->empty = size_of(small) == 0;
+    s->lead = s->empty ? 0 : lead;
     s->itemsize = c->itemsizes[0];
     s->lead_shape = w;
     s->lead_large = s->lead_shape + lead;
@@ -182,6 +182,8 @@ static int out_of_range(const Call *c, Run *run, int64_t j, int64_t found, int64
     return OUT_OF_RANGE;
 }
 
+static inline void skip_block(const Selection *s, char *x, char *y) {}
+
 /* Visit the blocks in C order of the small operand. Inlined, so that `block` is no call. */
 static inline __attribute__((always_inline)) int select_blocks(
         const Call *c, char **p, char *large, char *small, Run *run, Block block) {
@@ -190,7 +192,7 @@ static inline __attribute__((always_inline)) int select_blocks(
     int64_t k = s->k, outer = s->index > 0 ? s->index - 1 : 0;
     int64_t length = s->index > 0 ? s->index_shape[outer] : 1;
     int64_t step = s->index > 0 ? s->index_small[outer] : 0;
-    if (s->empty) return OK;
+    if (s->empty && block != skip_block) return OK;
     do {
         char *x = large, *y = small;
         for (int64_t d = 0; d < s->lead; d++) {
@@ -240,9 +242,16 @@ static inline void copy_block(const Selection *s, char *x, char *y) {
     copy_strided(s->rest, s->rest_shape, s->rest_large, s->rest_small, s->itemsize, x, y);
 }
 
+/* Of an empty result the places are looked at all the same, as NumPy does. */
 static int gather(const Call *c, char **p, Run *run) {
+    const Selection *s = (const Selection *)c->walk;
     char *x = p[0], *y = p[c->n_inputs];
-    switch (((const Selection *)c->walk)->dense) {
+    if (s->empty) {
+        for (int64_t d = 0; d < s->index; d++)
+            if (s->index_shape[d] == 0) return OK;
+        return select_blocks(c, p, x, y, run, skip_block);
+    }
+    switch (s->dense) {
         case 0: return select_blocks(c, p, x, y, run, copy_block);
         case 4: return select_blocks(c, p, x, y, run, copy_block_4);
         case 8: return select_blocks(c, p, x, y, run, copy_block_8);

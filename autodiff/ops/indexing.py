@@ -215,6 +215,8 @@ def take(x, indices, axis=None, mode="raise"):
     if axis is None:
         x, axis = reshape(x, (-1,)), 0
     axis = normal_axis(axis, x.ndim, "take", x)
+    if 0 in x.shape[:axis]:                        # NumPy: nothing is taken, no place is looked at
+        return reshape(x, (*x.shape[:axis], *indices.shape, *x.shape[axis + 1:]))
     return getitem(x, (*[slice(None)] * axis, as_places(indices)))
 
 
