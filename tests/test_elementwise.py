@@ -11,6 +11,7 @@ import pytest
 import autodiff as ad
 from autodiff import numpy as anp
 from autodiff.core.elementwise import run_loop
+from autodiff.core.kernels import run_block_loop
 from autodiff.core.operations import all_operations, operation
 from autodiff.errors import DTypeError, GraphError
 from autodiff.ops import elementwise as rows
@@ -330,6 +331,22 @@ def test_a_failed_integer_power_leaves_the_program_usable():
         with pytest.raises(ValueError, match="negative integer power"):
             program(np.arange(3), np.array([1, 2, -1]))
         np.testing.assert_array_equal(program(np.arange(3), np.arange(3))[0], [1, 1, 4])
+
+
+# ---- own loops, of any steps, and block loops are one function -----------------------------------
+
+@pytest.mark.parametrize("types", ["fff>f", "ddd>d"])
+def test_own_loops_are_block_loops(types):
+    edges = [-np.inf, -1, -0.0, 0.0, 0.5, 1, np.inf, np.nan]
+    g, p, q = (np.array(column, types[0]) for column in zip(*itertools.product(edges, repeat=3)))
+    given = {"share": (g, p, q), "relu": (g,), "where": (p > 0, g, q)}
+    for name, arrays in given.items():
+        block, own = np.empty((2, len(g)), types[0])
+        letters = "".join(a.dtype.char for a in arrays)
+        run_block_loop(name, f"{letters}>{types[0]}", *arrays, block)
+        run_loop(operation(name), list(arrays), own)
+        np.testing.assert_array_equal(own, block)
+        np.testing.assert_array_equal(np.signbit(own), np.signbit(block))
 
 
 # ---- placement: the loops themselves, at exact distances -----------------------------------------
