@@ -160,6 +160,14 @@ def test_comparisons_with_numbers_out_of_range_are_numpys(dtype):
         assert_numpys(getattr(np, name), number, x)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_powers_by_operator_and_by_function_are_numpys(dtype):
+    x = np.array([0, 1, 1]).astype(dtype)
+    for exponent in (0, 1, 2, 3, True, 2.0, np.int8(2), np.array(2)):
+        assert_numpys(lambda x, k=exponent: x ** k, x)
+        assert_numpys(lambda x, k=exponent: np.power(x, k), x)
+
+
 # ---- clip with one bound -------------------------------------------------------------------------
 
 BOUNDS = [5, -5, 300, 2.5, 1e300, True, np.float64(1.5), np.int16(300), np.array([300, 0, 2]),

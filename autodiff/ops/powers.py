@@ -10,6 +10,7 @@ import math
 import numpy as np
 
 from autodiff.core.making import constant, here
+from autodiff.core.operations import provide
 from autodiff.core.variable import Variable, set_operator
 from autodiff.errors import ArgumentError, brief
 from autodiff.ops.arithmetic import divide
@@ -85,4 +86,5 @@ power = Elementwise(
     "power", np.power, _towards_base, _towards_exponent, rewrite=_simpler,
     doc="y = a^b; where 0 < b < 1, 0 is taken for the slope at a = 0", cost=20)
 
+provide(square=square)
 set_operator("power", power)
