@@ -222,7 +222,7 @@ def variables(name, *args):
 
 
 def promoted(name, *args):
-    """The arguments as Variables of one dtype, NumPy's promotion; Python scalars are weak."""
+    """The arguments as Variables of one dtype, NumPy's promotion; Python's scalars are weak."""
     if all(type(arg) is Variable and not arg.weak for arg in args):
         dtype = args[0].dtype
         if all(arg.dtype is dtype for arg in args):            # the usual case
@@ -230,9 +230,9 @@ def promoted(name, *args):
     found = variables(name, *args)
     strong = [
         x.dtype for arg, x in zip(args, found, strict=True)
-        if not isinstance(arg, (bool, int, float)) and not x.weak
+        if type(arg) not in (bool, int, float) and not x.weak
     ]
-    weak = [arg for arg in args if isinstance(arg, (bool, int, float))]
+    weak = [arg for arg in args if type(arg) in (bool, int, float)]
     weak += [1.0 for x in found if x.weak]
     arrays = [np.empty((0,), dtype) for dtype in strong]
     dtype = np.result_type(*arrays, *weak)
