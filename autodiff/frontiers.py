@@ -8,7 +8,7 @@ from autodiff.compiled import compile
 from autodiff.errors import ArgumentError
 from autodiff.fitting import LARGEST, early_results
 from autodiff.planning import Checkpoint, Recompute, Store, memory_bound
-from autodiff.planning.costbound import ANY_ORDER, certified
+from autodiff.planning.costbound import ANY_ORDER, CostBounds, certified
 from autodiff.planning.frontier import frontier_and_lowest, knee_of
 from autodiff.planning.schedule import Schedule, format_bytes
 from autodiff.plans import Plan
@@ -152,28 +152,30 @@ def frontier(
     store = step.plan(*args, **kwargs)
     problem, captured = store.problem, store.captured_bytes
     early = _early(problem)
-    with _bar(points) as bar:
-        planned, lowest = frontier_and_lowest(
-            problem, points, TIME if early is None else TIME / 2, progress=lambda: bar.update(1))
-        more = [] if early is None else frontier_and_lowest(early, points, TIME / 2)[0]
-    found = [store]
+    problems = [problem] if early is None else [problem, early]
+    with _bar(points * len(problems)) as bar:
+        (planned, lowest), *more = [
+            frontier_and_lowest(p, points, TIME / len(problems), progress=lambda: bar.update(1))
+            for p in problems]
+    found, bounds = [store], CostBounds(problem)
     for point in planned:
         _, plan = reschedule(store, point.schedule)
         if plan.peak_bytes - captured > point.budget:
             # Packing took more than the budget that the bound was proven for.
             bare = point.schedule.with_bound(problem.total_cost, ANY_ORDER)
-            _, plan = reschedule(store, certified(bare, plan.peak_bytes - captured))
+            _, plan = reschedule(store, certified(bare, plan.peak_bytes - captured, bounds))
         found.append(plan)
     # What a budget falls back on: it may pack better.
     spare = [lowest, Checkpoint().schedule(problem)]
     if len(problem) <= LARGEST:
         spare.append(Recompute().schedule(problem))
-    spare += [Schedule(problem, p.schedule.steps, p.schedule.method) for p in more]
+    spare += [Schedule(problem, p.schedule.steps, p.schedule.method) for f, _ in more for p in f]
     for schedule in spare:
         _, plan = reschedule(store, schedule)
         if not any(p.peak_bytes <= plan.peak_bytes and p.cost <= plan.cost for p in found):
             bare = schedule.with_bound(problem.total_cost, ANY_ORDER)
-            found.append(reschedule(store, certified(bare, plan.peak_bytes - captured))[1])
+            proven = certified(bare, plan.peak_bytes - captured, bounds)
+            found.append(reschedule(store, proven)[1])
     found = _undominated(found)
     return Frontier(
         (Point(plan.peak_bytes, plan.overhead, estimate_seconds(plan), plan.gap, plan)

@@ -17,6 +17,7 @@ inputs of descendants); the "given first-execution order" knows more, and covers
 """
 
 import math
+from functools import cached_property
 
 import numpy as np
 
@@ -57,63 +58,79 @@ def cost_bound(problem, budget, family=ANY_ORDER):
     (6, 5)
     """
     require_problem(problem)
-    budget = min(parse_bytes(budget), 2**62)
-    total = problem.total_cost
-    nodes = np.flatnonzero(problem.needed & (problem.owner < 0))
-    if not 0 < len(nodes) <= _LARGEST:
-        return total
-    around = _Around(problem, nodes, family)
-    nbytes = problem.nbytes[nodes].astype(float)
-    need = np.concatenate([
-        (waiting | held) @ nbytes
-        for _, waiting, held in map(around.rows, _parts(len(nodes)))
-    ])
-    need += problem.workspace[nodes] - budget
-    need -= np.where(_may_overwrite(problem, nodes), nbytes, 0)
-    rows = _chosen(need, _MOST_PAIRS // len(nodes))
-    if not len(rows):
-        return total
-    before, waiting, held = around.rows(rows)
-    fixed = (problem.pinned | problem.once)[nodes] > 0
-    # What cannot be evicted makes no cover.
-    free = ~fixed & (nbytes > 0)
-    cost = problem.cost[nodes].astype(float)
-    feeders = _feeders(problem, nodes)
-    # One column per node for itself alone, one for each node with feeders for all of them.
-    heads = np.array([i for i in feeders if free[i]], np.int64)
-    together = np.zeros((len(rows), len(heads)), bool)
-    for k, i in enumerate(heads.tolist()):
-        inner = feeders[i]
-        known = before[:, inner].all(axis=1) & ~(waiting | held)[:, inner].any(axis=1)
-        together[:, k] = waiting[:, i] & known
-    alone = waiting & free
-    alone[:, heads] &= ~together
-    columns = np.flatnonzero(free)
-    more = np.array([cost[feeders[i]].sum() for i in heads.tolist()])
-    extra = _cover(
-        np.hstack([alone[:, columns], together]),
-        np.concatenate([nbytes[columns], nbytes[heads]]),
-        need[rows],
-        np.concatenate([cost[columns], more]),
-        np.searchsorted(columns, heads),
-    )
-    if problem.cost.dtype.kind == "f":
-        return total + extra * (1 - 1e-9)
-    return total + max(0, math.ceil(extra * (1 - 1e-9) - 1e-6))
+    return CostBounds(problem).bound(min(parse_bytes(budget), 2**62), family)
 
 
-def certified(schedule, budget):
+class CostBounds:
+    """Bound the costs of plans of one problem; what holds for every budget is found once."""
+
+    def __init__(self, problem):
+        self.problem = problem
+        self._nodes = np.flatnonzero(problem.needed & (problem.owner < 0))
+        self._families = {}
+
+    def bound(self, budget, family=ANY_ORDER):
+        """Bound the cost of every plan within a budget from below; see `cost_bound`."""
+        problem, nodes = self.problem, self._nodes
+        total = problem.total_cost
+        if not 0 < len(nodes) <= _LARGEST:
+            return total
+        if family not in self._families:
+            self._families[family] = _Around(problem, nodes, family)
+        around = self._families[family]
+        need = around.held_bytes - budget
+        rows = _chosen(need, _MOST_PAIRS // len(nodes))
+        if not len(rows):
+            return total
+        extra = _cover(*self._covers(*around.rows(rows)), need[rows])
+        if problem.cost.dtype.kind == "f":
+            return total + extra * (1 - 1e-9)
+        return total + max(0, math.ceil(extra * (1 - 1e-9) - 1e-6))
+
+    @cached_property
+    def _feeders(self):
+        return _find_feeders(self.problem, self._nodes)
+
+    def _covers(self, before, waiting, held):
+        """What evictions help at which nodes: (bool array, bytes, costs, columns of heads).
+
+        One column per node for itself alone, one for each node with feeders for all of them.
+        """
+        problem, nodes, feeders = self.problem, self._nodes, self._feeders
+        nbytes, cost = problem.nbytes[nodes].astype(float), problem.cost[nodes].astype(float)
+        # What cannot be evicted makes no cover.
+        free = ~((problem.pinned | problem.once)[nodes] > 0) & (nbytes > 0)
+        heads = np.array([i for i in feeders if free[i]], np.int64)
+        known = np.ascontiguousarray((before & ~(waiting | held)).T)    # a row for each node
+        together = waiting[:, heads]
+        for k, i in enumerate(heads.tolist()):
+            together[:, k] &= known[feeders[i]].all(axis=0)
+        alone = waiting & free
+        alone[:, heads] &= ~together
+        columns = np.flatnonzero(free)
+        more = np.array([cost[feeders[i]].sum() for i in heads.tolist()])
+        return (
+            np.hstack([alone[:, columns], together]),
+            np.concatenate([nbytes[columns], nbytes[heads]]),
+            np.concatenate([cost[columns], more]),
+            np.searchsorted(columns, heads),
+        )
+
+
+def certified(schedule, budget, bounds=None):
     """Give a schedule within a budget the best bound that covers it; return it.
 
-    A bound for the given order of first executions covers a plan of that order only.
+    A bound for the given order of first executions covers a plan of that order only. `bounds` are
+    the CostBounds of its problem, where there are some.
     """
+    bounds = bounds or CostBounds(schedule.problem)
     bound, family = schedule.lower_bound, schedule.bound_family
     if schedule.cost > bound:
-        found = cost_bound(schedule.problem, budget)
+        found = bounds.bound(budget)
         if found > bound:
             bound, family = found, ANY_ORDER
         if schedule.cost > bound and in_given_order(schedule):
-            found = cost_bound(schedule.problem, budget, GIVEN_ORDER)
+            found = bounds.bound(budget, GIVEN_ORDER)
             if found > bound:
                 bound, family = found, GIVEN_ORDER
     return schedule.with_bound(bound, family)
@@ -144,11 +161,16 @@ class _Around:
     """Know, for each of `nodes`, which of them come before it, are read after it, and are held.
 
     Views stand for their owners throughout.
+
+    Attributes
+    ----------
+    held_bytes : float array (m,)
+        Bytes that must be held at each of them where nothing is computed again.
     """
 
     def __init__(self, problem, nodes, family):
         n, m = len(problem), len(nodes)
-        self._nodes, self._pinned = nodes, problem.pinned[nodes] > 0
+        self._problem, self._nodes, self._pinned = problem, nodes, problem.pinned[nodes] > 0
         position = np.full(n, -1)
         position[nodes] = np.arange(m)
         owner = np.where(problem.owner >= 0, problem.owner, np.arange(n))
@@ -178,6 +200,16 @@ class _Around:
         for v in reversed(needed):
             for u in {*problem.inputs(v), int(owner[v])} - {v}:
                 after[u] |= after[v] | own[v]
+
+    @cached_property
+    def held_bytes(self):
+        p, nodes = self._problem, self._nodes
+        nbytes = p.nbytes[nodes].astype(float)
+        held = np.concatenate([
+            (waiting | held) @ nbytes
+            for _, waiting, held in map(self.rows, _parts(len(nodes)))
+        ])
+        return held + p.workspace[nodes] - np.where(_may_overwrite(p, nodes), nbytes, 0)
 
     def rows(self, which):
         """Mark what comes before some nodes, what of it waits to be read after, and is held.
@@ -213,7 +245,7 @@ def _may_overwrite(problem, nodes):
     ])
 
 
-def _feeders(problem, nodes):
+def _find_feeders(problem, nodes):
     """Collect, for each of `nodes` that has some, the feeders that losing it loses too.
 
     They are inputs that only it reads, no smaller and free to go, and theirs likewise; none where
@@ -247,7 +279,7 @@ def _feeders(problem, nodes):
     return found
 
 
-def _cover(waiting, nbytes, need, cost, heads):
+def _cover(waiting, nbytes, cost, heads, need):
     """Bound the cheapest covers of all needs: a float, proven up to rounding.
 
     The last columns, one for each of `heads`, add their cost to that of their head's own column,

@@ -32,7 +32,7 @@ class Exact:
             self.fits = len(small) <= MOST_NODES
         if self.fits:
             self._text = small.to_json()
-            self._unit = int(np.gcd.reduce([*small.nbytes, *small.workspace])) or 1
+            self._unit = int(np.gcd.reduce(np.append(small.nbytes, small.workspace))) or 1
             a = reduced.network.arrays
             self._reads = [
                 a["in_index"][a["in_start"][v] : a["in_start"][v + 1]].tolist()

@@ -166,7 +166,7 @@ def frontier_and_lowest(problem, points, time_limit=4.0, seed=0, progress=None):
         if middle is None:
             break
         add(middle)
-    return _monotone(plans), lowest
+    return _monotone(plans, incumbents.bounds), lowest
 
 
 def _where_it_bends(plans):
@@ -183,7 +183,7 @@ def _where_it_bends(plans):
     return (a + b) // 2 if area > 0 else None
 
 
-def _monotone(plans):
+def _monotone(plans, bounds):
     """Give every budget the cheapest plan that fits it, with the bound for that budget."""
     points, least = [], 0
     for budget in sorted(plans, reverse=True):
@@ -193,7 +193,7 @@ def _monotone(plans):
         # A bound proven for a smaller budget says nothing here; that of a larger one holds.
         if best is not own:
             best = best.with_bound(best.problem.total_cost, ANY_ORDER)
-        best = certified(best, budget)
+        best = certified(best, budget, bounds)
         if best.lower_bound < least:
             best = best.with_bound(least, ANY_ORDER)
         if best.bound_family == ANY_ORDER:

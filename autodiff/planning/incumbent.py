@@ -13,6 +13,7 @@ from autodiff.planning import checkpoint, recompute, store
 from autodiff.planning.anneal import anneal
 from autodiff.planning.bounds import memory_bound
 from autodiff.planning.chain import Chain
+from autodiff.planning.costbound import CostBounds
 from autodiff.planning.greedy import evict
 from autodiff.planning.orders import schedule_of
 from autodiff.planning.reduced import Reduced
@@ -48,6 +49,7 @@ class Incumbents:
         Orders of the reduced problem that compute everything once.
     parts : dict of str -> Incumbents
         Those of blocks of the problem, by a block as JSON: they serve for every budget.
+    bounds : CostBounds
     refused : int, bytes
         The largest budget within which a complete search has proven that there is no plan.
     """
@@ -55,7 +57,7 @@ class Incumbents:
     def __init__(self, problem):
         self.problem = problem
         self._tightest, self._is_reordered = {}, False
-        self.tried, self.parts = [], {}
+        self.tried, self.parts, self.bounds = [], {}, CostBounds(problem)
         self.refused = 0
         self.reduced = reduced = Reduced(problem)
         self.base = [schedule_of(problem, store.order(problem), "store")]

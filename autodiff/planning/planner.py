@@ -81,7 +81,7 @@ class Planner:
             return certified(schedule.with_bound(self.problem.total_cost, ANY_ORDER), budget)
         if not proven:
             plan = plan.with_bound(self._plain.total_cost, ANY_ORDER)
-        return self._given(certified(plan, budget))
+        return self._given(certified(plan, budget, self._incumbents.bounds))
 
     def _given(self, plan):
         schedule = self._repeats.schedule(plan) if self._repeats else plan

@@ -7,7 +7,6 @@ problem, budget, limit and seed give the same plan on any machine that is not to
 import copy
 
 from autodiff.planning.anneal import anneal
-from autodiff.planning.costbound import cost_bound
 from autodiff.planning.incumbent import Incumbents
 from autodiff.planning.smallest import refusal, smallest
 
@@ -60,14 +59,14 @@ def improve(incumbents, limits, found):
     late : bool
         Whether the clock stopped the search.
     """
-    problem, network = incumbents.problem, incumbents.reduced.network
+    network = incumbents.reduced.network
     starts = incumbents.starts(found)[:_STARTS]
     if not starts:
         lowest = sorted(incumbents.starts(incumbents.base), key=lambda s: s.peak_bytes)[:_STARTS]
         starts = lowest * (_TRIES // len(lowest))
     moves = moves_of(network.n, limits.time_limit, _ENOUGH if found else _TO_FIT)
     bounded = moves and network.n <= _BOUNDED
-    least = float(cost_bound(problem, limits.budget)) if bounded else 0.0
+    least = float(incumbents.bounds.bound(limits.budget)) if bounded else 0.0
     best, late = found[0] if found else starts[0], False
 
     def run(schedule, share, seed):
