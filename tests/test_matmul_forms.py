@@ -189,6 +189,29 @@ def test_an_addend_that_is_not_finite_stays():
             compute(name, a, b, c, s, stands), expected(name, a, b, c, s))
 
 
+def test_without_the_wheel_of_openblas_products_are_scipys(tmp_path):
+    """Where the package is missing, broken or of another make; in a process of its own."""
+    (tmp_path / "scipy_openblas32.py").write_text(
+        "def get_lib_dir(): return '/nowhere'\ndef get_library(fullname): return 'none.so'\n")
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "if len(sys.argv) > 2: sys.modules['scipy_openblas32'] = None\n"
+        "import numpy as np, autodiff as ad\n"
+        "from autodiff.core.kernels import BLAS, find_blas\n"
+        "library, addresses = find_blas()\n"
+        "assert 'scipy/linalg' in library.replace(chr(92), '/'), library\n"
+        "assert len(set(addresses)) == len(BLAS) and all(addresses)\n"
+        "a, b = np.random.default_rng(0).normal(size=(2, 60, 60))\n"
+        "for dtype in 'fd':\n"
+        "    x, y = a.astype(dtype), b.astype(dtype)\n"
+        "    for f in (np.matmul, lambda x, y: x[0] @ y, lambda x, y: x.T @ y[:, 0]):\n"
+        "        np.testing.assert_allclose(ad.compile(f)(x, y), f(x, y), 1e-4, 1e-4)\n")
+    for missing in ([], ["missing"]):
+        done = subprocess.run([sys.executable, "-c", code, tmp_path, *missing],
+                              capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
 def test_products_leave_openblas_as_it_was():
     """One thread while a product of ours runs, and the user's number before and after."""
     threadpoolctl = pytest.importorskip("threadpoolctl")

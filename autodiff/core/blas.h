@@ -1,4 +1,4 @@
-/* BLAS as SciPy brings it: its functions, and OpenBLAS on one thread while a product of ours runs.
+/* BLAS of another package: its functions, and OpenBLAS on one thread while a product of ours runs.
  *
  * OpenBLAS's own threads give other bits than one thread does, and collapse when another process
  * wants the cores, so products are split here. Its thread-local setter is global in builds on

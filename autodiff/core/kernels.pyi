@@ -6,8 +6,10 @@ import numpy as np
 
 CAST_LETTERS: list[str]
 LIBRARY_BYTES: int
+BLAS: tuple[str, ...]
 
 def library_bytes() -> int: ...
+def find_blas() -> tuple[str, list[int]]: ...
 def run_kernel(
     name: str, inputs: Sequence[np.ndarray], out: np.ndarray, repeats: int = 1
 ) -> None: ...
