@@ -153,7 +153,10 @@ def _passes(trace, outputs, kept, seeds, grads, policy):
 
 
 def _less(policy, nbytes):
-    """A budget less what is held beside a program; any other policy as it is."""
+    """A budget less what is held beside a program; any other policy as it is.
+
+    The BudgetError where nothing is left only says that: `_refusal` words what a user reads.
+    """
     if not isinstance(policy, Budget):
         return policy
     if policy.nbytes <= nbytes:

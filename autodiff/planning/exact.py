@@ -60,6 +60,7 @@ class Exact:
     def order(self, budget, incumbents, below=None):
         """Find an order of computes within the budget: (order or None, proven); see `shortest`.
 
+        The same search is not made twice, nor one below a budget that was proven to be too small.
         """
         if budget <= incumbents.refused:
             return None, True
