@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autodiff.caches import Cache
+from autodiff.core.arguments import graph_of, leaf_kind
 from autodiff.core.containers import flatten
 from autodiff.core.entries import Calls, Entry
 from autodiff.core.record import Record
@@ -17,7 +18,7 @@ from autodiff.planning.policies import current_policy
 from autodiff.plans import Plan
 from autodiff.programs import OwnConstants, Program
 from autodiff.saved import check_names
-from autodiff.tracing import Trace, graph_of, is_tracing, leaf_kind, variables_of
+from autodiff.tracing import Trace, is_tracing, variables_of
 from autodiff.transformed import Transformed
 
 if TYPE_CHECKING:

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from autodiff.core.arguments import positions
 from autodiff.core.containers import LEAF, flatten, unflatten
 from autodiff.core.making import constant
 from autodiff.core.variable import Variable
 from autodiff.errors import ArgumentError
 from autodiff.ops.movement import reshape
-from autodiff.tracing import positions
 from autodiff.transformed import Transformed
 from autodiff.transforms import (
     checked_policy,

@@ -6,12 +6,12 @@ A mark is a note on nodes of a graph, outside what makes two nodes equal; plans 
 from collections.abc import Callable
 from typing import Any
 
+from autodiff.core.arguments import graph_of
 from autodiff.core.containers import flatten
 from autodiff.core.graph import current_graph
 from autodiff.core.operations import ARGUMENT
 from autodiff.core.variable import Variable
 from autodiff.errors import ArgumentError
-from autodiff.tracing import graph_of
 from autodiff.transformed import Transformed
 
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from autodiff.core.arguments import leaf_kind, leaf_names
 from autodiff.core.containers import flatten, unflatten
 from autodiff.errors import ArgumentError, DTypeError
-from autodiff.tracing import leaf_kind, leaf_names, traced
+from autodiff.tracing import traced
 from autodiff.transforms import jvp, vjp
 
 # By dtype: the step of the differences, (rounding)^(1/3), and what they are then good for.

@@ -8,12 +8,11 @@ an input of the trace's later programs.
 
 import warnings
 
-import numpy as np
-
 from autodiff.caches import Cache
-from autodiff.core.containers import flatten, paths, unflatten
-from autodiff.core.graph import Graph, current_graph
-from autodiff.core.making import argument, constant, here
+from autodiff.core.arguments import graph_of, take
+from autodiff.core.containers import flatten, unflatten
+from autodiff.core.graph import Graph
+from autodiff.core.making import here
 from autodiff.core.operations import ARGUMENT, provide
 from autodiff.core.queries import operations_of, signature, unrun
 from autodiff.core.variable import Variable
@@ -21,7 +20,6 @@ from autodiff.errors import (
     ArgumentError,
     BudgetError,
     ConcretizationError,
-    DTypeError,
     GradientWarning,
     GraphError,
 )
@@ -80,26 +78,9 @@ class Trace:
         Ints, bools and strings are static and stay as they are. `names` are what to call the
         positional arguments.
         """
-        leaves, structure = flatten((args, kwargs))
-        names = leaf_names(args, kwargs, names)
-        taken = []
-        for leaf, name in zip(leaves, names, strict=True):
-            kind = leaf_kind(leaf)
-            if kind == "refused":
-                refuse(leaf, name)
-            taken.append(leaf if kind == "static" else self.take_array(leaf, kind, name))
-        return unflatten(structure, taken)
-
-    def take_array(self, leaf, kind, name):
-        """An argument of the graph for one array or number, bound to it where it has a value."""
-        array = np.asarray(leaf)
-        if not array.dtype.isnative:
-            array = array.astype(array.dtype.newbyteorder("="))
-        x = argument(self.graph, array.shape, array.dtype, name, weak=kind == "weak")
-        if self.concrete:
-            self.graph.bindings[x.index] = array
-        self.inputs.append(x)
-        return x
+        taken, inputs = take(self.graph, args, kwargs, names, self.concrete)
+        self.inputs += inputs
+        return taken
 
     def run(self, tree):
         """The tree with its Variables replaced by arrays."""
@@ -123,6 +104,7 @@ class Trace:
         before, its program is run and the sweep left out: rules read nothing else. The rules of a
         user's operations may, so those are asked every time.
         """
+        variables_of([z], self.graph)
         if self.kept.nbytes:                                 # some values were looked at
             return self.run([*value, *differentiate()])
         payloads = self.graph.payloads
@@ -162,51 +144,7 @@ def variables_of(leaves, graph):
     return found
 
 
-# ---- arguments ------------------------------------------------------------------------------
-
-_COMPUTABLE = frozenset("?bhilqBHILQfd")          # dtype characters
-
-
-def leaf_kind(leaf):
-    """How an argument enters a trace: "array", "weak" (a Python float), "static", "refused"."""
-    if isinstance(leaf, (np.ndarray, np.generic)):
-        if leaf.dtype.char not in _COMPUTABLE:
-            return "refused"
-        plain = type(leaf) is np.ndarray or not isinstance(leaf, (np.ma.MaskedArray, np.matrix))
-        return "array" if plain else "refused"
-    return "weak" if isinstance(leaf, float) else "static"
-
-
-def refuse(leaf, name):
-    """Raise for an argument that cannot be traced."""
-    if isinstance(leaf, (np.ma.MaskedArray, np.matrix)):
-        raise DTypeError(f"{name} is a {type(leaf).__name__}: pass a plain array")
-    if leaf.dtype.kind == "c":
-        raise DTypeError(
-            f"{name} has dtype {leaf.dtype}; autodiff computes with real numbers: pass the real "
-            "and the imaginary part as two real arguments, x.real and x.imag")
-    raise DTypeError(
-        f"{name} has dtype {leaf.dtype}; autodiff computes with float32, float64, integers and "
-        "booleans. Convert it with .astype(float).")
-
-
-def leaf_names(args, kwargs, names=None):
-    """A name for each leaf of a call, for messages and listings."""
-    names = names or [f"argument {k}" for k in range(len(args))]
-    found = []
-    for name, arg in zip([*names, *kwargs], [*args, *kwargs.values()], strict=True):
-        found += paths(arg, name)
-    return found
-
-
-def graph_of(args, kwargs):
-    """The graph of the first Variable among the arguments, or None."""
-    leaves, _ = flatten((args, kwargs))
-    for leaf in leaves:
-        if type(leaf) is Variable:
-            return leaf.graph
-    return None
-
+# ---- running ---------------------------------------------------------------------------------
 
 def traced(body, args, kwargs, policy, names=None):
     """Run `body(args, kwargs)` in a trace: nested ones return Variables, the outermost arrays."""
@@ -255,55 +193,6 @@ def traced_gradient(forward, assemble, args, kwargs, policy, valued):
 def is_tracing():
     """Whether a transform called now is inside another one."""
     return open_trace.get() is not None
-
-
-def fresh_arguments(args, argnums, names=None):
-    """The arguments with fresh aliases in the place of those that are differentiated.
-
-    Returns (arguments, list of (structure, Variables) by argnum). Each float leaf of an argument
-    in `argnums` becomes an `argument` node that never merges, so that d/dy (y x) at y = x is x.
-    """
-    args, groups = list(args), []
-    graph = graph_of(args, {}) or current_graph()
-    for k in argnums:
-        leaves, structure = flatten(args[k])
-        places = paths(args[k], names[k] if names else f"argument {k}")
-        targets = [fresh(graph, leaf, name) for leaf, name in zip(leaves, places, strict=True)]
-        args[k] = unflatten(structure, targets)
-        groups.append((structure, targets))
-    return args, groups
-
-
-def fresh(graph, leaf, name):
-    """A fresh alias of one leaf; a number or array that is no Variable becomes a constant."""
-    weak = False
-    if not isinstance(leaf, Variable):
-        if isinstance(leaf, bool) or not isinstance(leaf, (int, float, np.ndarray, np.generic)):
-            arraylike = hasattr(leaf, "__array__") or (
-                hasattr(leaf, "__getitem__") and not isinstance(leaf, (str, bytes)))
-            remedy = "pass np.asarray(x), or leave" if arraylike else "leave"
-            raise DTypeError(
-                f"{name} is a {type(leaf).__name__} and cannot be differentiated; {remedy} it out "
-                "of argnums")
-        if leaf_kind(leaf) == "refused":
-            refuse(leaf, name)
-        weak = not isinstance(leaf, (np.ndarray, np.generic))
-        leaf = constant(graph, np.float64(leaf) if weak else leaf)
-    if leaf.dtype.kind != "f":
-        raise DTypeError(
-            f"{name} has dtype {leaf.dtype} and cannot be differentiated; use x.astype(float), "
-            "or leave it out of argnums")
-    return argument(graph, None, None, outer=leaf, weak=weak)
-
-
-def positions(args, argnums):
-    """`argnums` counted from the front; ArgumentError where there is no such argument."""
-    for k in argnums:
-        if not -len(args) <= k < len(args):
-            raise ArgumentError(
-                f"argnums={k}, but {len(args)} positional arguments were given: what is "
-                "differentiated is passed by position, ad.grad(f)(x)")
-    return [k % len(args) for k in argnums]
 
 
 # ---- looking at values ----------------------------------------------------------------------

@@ -10,24 +10,17 @@ from typing import Any
 
 import numpy as np
 
+from autodiff.core.arguments import argument, fresh_arguments, graph_of, positions
 from autodiff.core.containers import flatten, leaves_like, paths, unflatten
 from autodiff.core.gradients import gradients, tangents
 from autodiff.core.graph import current_graph
-from autodiff.core.making import argument, constant
+from autodiff.core.making import constant
 from autodiff.core.variable import Variable
 from autodiff.errors import ArgumentError, DTypeError, ShapeError, brief
 from autodiff.ops.movement import zeros_of
 from autodiff.planning import as_policy
 from autodiff.pullbacks import Pullback, run_forward
-from autodiff.tracing import (
-    Trace,
-    fresh_arguments,
-    graph_of,
-    is_tracing,
-    positions,
-    traced,
-    traced_gradient,
-)
+from autodiff.tracing import Trace, is_tracing, traced, traced_gradient
 from autodiff.transformed import Transformed
 
 

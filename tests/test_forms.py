@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import autodiff as ad
-from autodiff.core.making import argument
+from autodiff.core.arguments import argument
 from autodiff.core.operations import all_operations
 from autodiff.ops.table import Form
 from autodiff.tracing import find_program

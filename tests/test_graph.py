@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import autodiff as ad
-from autodiff.core.making import argument, constant, node
+from autodiff.core.arguments import argument
+from autodiff.core.making import constant, node
 from autodiff.core.operations import operation
 
 DTYPES = [np.bool_, np.int8, np.int32, np.int64, np.uint16, np.float32, np.float64]

@@ -126,6 +126,40 @@ def test_graphs_do_not_mix():
     assert len(x.graph) <= 3
 
 
+MIXED = {
+    "grad": lambda x, y: ad.grad(lambda a, b: a.sum(), argnums=(0, 1))(x, y),
+    "grad of": lambda x, y: ad.grad(lambda a: y.sum())(x),
+    "value_and_grad": lambda x, y: ad.value_and_grad(lambda p: p[1].sum())((x, y)),
+    "vjp": lambda x, y: ad.vjp(lambda a, b: a, x, y),
+    "vjp of": lambda x, y: ad.vjp(lambda a: y, x)[1](x),
+    "vjp of, traced": lambda x, y: ad.vjp(lambda a: y, np.ones(3)),
+    "jvp of, traced": lambda x, y: ad.jvp(lambda a: y, (np.ones(3),), (np.ones(3),)),
+    "cotangent": lambda x, y: ad.vjp(np.sin, x)[1](y),
+    "jvp": lambda x, y: ad.jvp(lambda a, b: a, (x, y), (x, x)),
+    "jvp of": lambda x, y: ad.jvp(lambda a: y, (x,), (x,)),
+    "tangent": lambda x, y: ad.jvp(np.sin, (x,), (y,)),
+    "jacobian": lambda x, y: ad.jacobian(lambda a: y)(x),
+    "hessian": lambda x, y: ad.hessian(lambda a: y.sum())(x),
+    "hvp": lambda x, y: ad.hvp(lambda a: (a**3).sum())(x, y),
+    "traced": lambda x, y: ad.grad(lambda a: ad.grad(lambda b: b.sum())(y).sum())(np.ones(3)),
+    "aux": lambda x, y: ad.grad(lambda a: (a.sum(), y), has_aux=True)(np.ones(3)),
+    "frontier": lambda x, y: ad.frontier(lambda a: y.sum(), np.ones(3)),
+    "returned": lambda x, y: ad.compile(lambda a: y)(np.ones(3)),
+    "checkpoint": lambda x, y: ad.checkpoint(np.add)(x, y),
+}
+
+
+@pytest.mark.parametrize("case", MIXED)
+def test_graphs_do_not_mix_in_transforms(case):
+    with ad.Graph():
+        x = ad.variable("x", (3,))
+    with ad.Graph():
+        for _ in range(100):                      # beyond the nodes of the other graph
+            y = ad.variable("y", (3,))
+    with pytest.raises(ad.GraphError, match=r"different graphs|another graph"):
+        MIXED[case](x, y)
+
+
 # ---- gradients refuse -----------------------------------------------------------------------
 
 @pytest.mark.parametrize("target", [np.zeros(3), "x", [np.zeros(3)], [1.0], [None]])

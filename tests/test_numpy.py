@@ -10,7 +10,7 @@ from scipy import special
 
 import autodiff as ad
 import autodiff.numpy as anp
-from autodiff.core.making import argument
+from autodiff.core.arguments import argument
 from autodiff.numpy import calls, protocols
 from autodiff.numpy.forms import FORMS
 

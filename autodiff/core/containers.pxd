@@ -23,6 +23,8 @@ cdef class Structure:
 
 
 cdef Structure take_apart(object tree, list leaves)
+cdef object first_leaf(object tree, object kind)
 cdef object put_together(Structure structure, list leaves, Py_ssize_t* at)
 cdef int sort_of(object kind) except -1
 cdef bint same_name(object a, object b) except -1
+cdef int name_leaves(object tree, str name, list found) except -1

@@ -173,8 +173,8 @@ def flatten(tree):
 
 cdef Structure take_apart(object tree, list leaves):
     """The structure of a tree, whose leaves are appended."""
-    cdef object kind = type(tree), factory = None, parts, part
-    cdef tuple names = None, items
+    cdef object kind = type(tree), factory = None, part
+    cdef tuple names = None, parts, items
     cdef Py_ssize_t k
     cdef int sort = sort_of(kind)
     if sort == LEAF_SORT:
@@ -184,19 +184,16 @@ cdef Structure take_apart(object tree, list leaves):
         return _nothing
     if sort == DICT or sort == DEFAULTDICT:
         names = tuple(tree)
-        parts = tuple(tree.values())
         if sort == DEFAULTDICT:
             factory = tree.default_factory
     elif sort == DATACLASS:
         names = fields_of(kind)
-        parts = tuple([getattr(tree, name) for name in names])
-    else:
-        parts = tuple(tree)
+    parts = parts_of(tree, sort)
     enter(" while taking a container apart")
     try:
-        items = PyTuple_New(len(<tuple> parts))
+        items = PyTuple_New(len(parts))
         k = 0
-        for part in <tuple> parts:
+        for part in parts:
             structure = take_apart(part, leaves)
             Py_INCREF(structure)
             PyTuple_SET_ITEM(items, k, structure)
@@ -204,6 +201,33 @@ cdef Structure take_apart(object tree, list leaves):
     finally:
         Py_LeaveRecursiveCall()
     return new_structure(sort, kind, factory, names, items)
+
+
+cdef tuple parts_of(object tree, int sort):
+    """What a container of this sort holds, in the order of its structure."""
+    if sort == DICT or sort == DEFAULTDICT:
+        return tuple(tree.values())
+    if sort == DATACLASS:
+        return tuple([getattr(tree, name) for name in fields_of(type(tree))])
+    return tuple(tree)
+
+
+cdef object first_leaf(object tree, object kind):
+    """The first leaf of this type, or None."""
+    cdef int sort = sort_of(type(tree))
+    if sort == LEAF_SORT:
+        return tree if type(tree) is kind else None
+    if sort == NOTHING_SORT:
+        return None
+    enter(" while looking into a container")
+    try:
+        for part in parts_of(tree, sort):
+            found = first_leaf(part, kind)
+            if found is not None:
+                return found
+    finally:
+        Py_LeaveRecursiveCall()
+    return None
 
 
 # ---- rebuilding -----------------------------------------------------------------------------

@@ -160,6 +160,9 @@ def tangents(outputs, sources, given):
     cdef Operation op
     cdef Variable x, t
     cdef int32_t v, j, edge, source, level_before = graph.base_level
+    for x in [*xs, *[t for t in given if t is not None]]:
+        if x.graph is not graph:
+            raise GraphError(f"jvp: the value and {x!r} belong to different graphs{graph.here()}")
     sweep.prepare(graph, xs, ys)
     code_before, lasti_before = graph.sweep_code, graph.sweep_lasti
     graph.base_level = 1 + max([y.level for y in ys])

@@ -15,14 +15,6 @@ def variable(
     dtype: DTypeLike = ...,
     graph: Graph | None = None,
 ) -> Variable: ...
-def argument(
-    graph: Graph,
-    shape: Sequence[int] | None,
-    dtype: DTypeLike,
-    name: str | None = None,
-    weak: object = False,
-    outer: Variable | None = None,
-) -> Variable: ...
 def constant(graph: Graph, array: ArrayLike) -> Variable: ...
 def node(
     op: Operation,

@@ -17,7 +17,7 @@ from .operations import operation
 from .room cimport resize
 from .variable cimport Variable
 
-cdef Operation _variable = operation("variable"), _argument = operation("argument")
+cdef Operation _variable = operation("variable")
 
 
 def variable(name, shape=(), dtype=np.float64, graph=None):
@@ -65,23 +65,6 @@ def variable(name, shape=(), dtype=np.float64, graph=None):
     cdef int32_t index = home.append(_variable, 0, NULL, extents, number, 0, 0)
     home.names[index] = name
     return home.handle(index)
-
-
-def argument(Graph graph, shape, dtype, str name=None, weak=False, Variable outer=None):
-    """Make an argument of a transform: a fresh leaf, or a fresh alias of an `outer` Variable."""
-    cdef int32_t inputs[1]
-    cdef int32_t index
-    if outer is not None:
-        inputs[0] = outer.index
-        index = graph.append(_argument, 1, inputs, outer.shape,
-                             graph.nodes[outer.index].dtype, 0,
-                             graph.nodes[outer.index].flags | (FLAG_WEAK if weak else 0))
-    else:
-        index = graph.append(_argument, 0, NULL, tuple(shape), np.dtype(dtype).num, 0,
-                             FLAG_WEAK if weak else 0)
-    if name is not None:
-        graph.names[index] = name
-    return graph.handle(index)
 
 
 def constant(Graph graph, array):

@@ -4,8 +4,9 @@ from contextvars import ContextVar
 
 import numpy as np
 
+from autodiff.core.arguments import argument
 from autodiff.core.gradients import gradients
-from autodiff.core.making import argument, here
+from autodiff.core.making import here
 from autodiff.core.operations import dtype_number
 from autodiff.core.variable import Variable
 from autodiff.errors import ArgumentError, DTypeError, ShapeError
