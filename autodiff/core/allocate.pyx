@@ -54,7 +54,7 @@ def place(
 
     A buffer lies in the arena or in the block. Results lie in the block and are held from birth to
     the end; they are its first bytes, in order of birth. Others may lie there while it is free, and
-    where that saves pages of memory they are moved while they live.
+    where that saves memory enough they are moved while they live.
 
     Parameters
     ----------
@@ -66,7 +66,8 @@ def place(
         Which buffers are results; none when not given.
     effort : int
         How much longer than usual moves are searched for, and how many more of them a byte is
-        worth that they save; with 0 nothing is moved.
+        worth that they save; with 1, as usual, they save a page at least, and with 0 nothing is
+        moved.
 
     Returns
     -------

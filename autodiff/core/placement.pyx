@@ -47,7 +47,7 @@ cdef enum:
     TOLERABLE = 100                 # within 1/100 above the bound nothing is moved;
     SPARE = 128                     # with moves, 1/128 above it is left for gaps
     FRESH = 2                       # so many bytes of slack take as long as one that is moved
-    WORTH = 4096                    # bytes that moves must save, a page
+    WORTH = 4096                    # bytes that moves must save, a page, unless there is more effort
     PRICE = 4                       # so many times their share may be the share that is moved
 
 cdef object BUFFER = np.dtype(
@@ -209,7 +209,7 @@ cdef class Placement:
         cdef int64_t extent = self.lives.least + self.lives.least // SPARE
         cdef int64_t runs, wall
         extent = (extent + 63) // 64 * 64
-        if (self.extent - extent < WORTH
+        if (self.extent - extent < (WORTH if self.effort <= 1 else 64)
                 or self.extent - self.lives.least <= self.lives.least // TOLERABLE):
             return
         runs = LOOKS_MOVING // (self.lives.n + count_conflicts(&self.lives))
