@@ -42,35 +42,30 @@ def early_results(problem):
 def fit(problem, policy, captured, allocate, early=None):
     """A schedule whose peak after allocation is within the budget, and its Executable.
 
-    Where a first plan of the search costs less than the one that it ends with, and packs into the
-    budget, it is taken; and where the first does not pack, the cheaper of what `problem` and
-    `early`, see `early_results`, lead to. Raises BudgetError where none is found.
+    Where results have memory of their own, `early` (see `early_results`) is what is planned, and
+    `problem` itself once before it: where that packs, nothing is cheaper. Where a first plan of the
+    search costs less than the one that it ends with, and packs into the budget, it is taken.
+    Raises BudgetError where none is found.
     """
     planner = Planner(problem, policy.time_limit, policy.seed)
     room = policy.nbytes - captured
-    found, refusal = [], None
     try:
-        found.append(packed(planner, policy, captured, allocate))
+        found, stuck = packed(planner, room, policy.nbytes, allocate, 1 if early else TIGHTENINGS)
+        if early is not None and found is None:
+            found = planned_early(problem, policy, room, allocate, early)
+        if early is not None and found is None:
+            found, stuck = packed(planner, room, policy.nbytes, allocate)
     except BudgetError as error:
-        refusal = error
-        if early is None or error.known is None:
-            raise
-    if early is not None and not (found and found[0][2]):
-        less = room - int((problem.nbytes - early.nbytes).sum())
+        raise impossible(problem, policy.nbytes, error.bound, error.node, captured) from None
+    if found is None:
         try:
-            plan = Planner(early, policy.time_limit, policy.seed).schedule(max(0, less))
-            schedule = Schedule(problem, plan.steps, plan.method)
-            executable = allocate(schedule)
-            if executable.peak_bytes <= policy.nbytes:
-                found.append((schedule, executable, False))
+            found = spare(planner, policy, captured, allocate, stuck)
         except BudgetError:
-            pass
-    if not found:
-        if policy.time_limit == 0:
-            raise refusal
-        # Searches go other ways; what no search finds is not lost by asking for one.
-        return fit(problem, replace(policy, time_limit=0), captured, allocate, early)
-    schedule, executable, is_proven = min(found, key=lambda one: one[0].cost)
+            if policy.time_limit == 0:
+                raise
+            # Searches go other ways; what no search finds is not lost by asking for one.
+            return fit(problem, replace(policy, time_limit=0), captured, allocate, early)
+    schedule, executable, is_proven = found
     for other in [] if is_proven else planner.cheaper(schedule.cost, room):
         found = allocate(other)
         if found.peak_bytes <= policy.nbytes:
@@ -79,47 +74,73 @@ def fit(problem, policy, captured, allocate, early=None):
     return planner.certified(schedule, room, is_proven), executable
 
 
-def packed(planner, policy, captured, allocate):
-    """Plan until a schedule packs into the budget: (it, its Executable, whether it is the first).
+def packed(planner, room, budget, allocate, most=TIGHTENINGS):
+    """Plan up to `most` times until a schedule packs into the budget.
 
-    A schedule counts live bytes; where packing adds to them, the schedule is made again with as
-    many bytes fewer. Where so few are refused, a number between is tried: another schedule may
-    pack better.
+    A schedule counts live bytes, of which there is `room`; where packing adds to them, the schedule
+    is made again with as many bytes fewer. Where so few are refused, a number between is tried:
+    another schedule may pack better. Raises BudgetError where the room is proven too small.
+
+    Returns
+    -------
+    found : (Schedule, its Executable, whether it was made for all of the room) or None
+    stuck : int or None
+        The node where a search found no plan.
     """
     problem = planner.problem
     unit = int(np.gcd.reduce([*problem.nbytes, *problem.workspace])) or 1
-    target = tried = room = policy.nbytes - captured
+    target = tried = room
     refused = 0
-    stuck = None            # where none was found
-    for _ in range(TIGHTENINGS):
+    stuck = None
+    for _ in range(most):
         if target <= refused or tried - refused <= max(unit, tried // NEAR):
             break
         try:
             schedule = planner.schedule(target)
         except BudgetError as error:
             if target == room and error.known is None:
-                raise impossible(
-                    problem, policy.nbytes, error.bound, error.node, captured) from None
+                raise
             stuck = error.node
             refused = target
             target = (refused + tried) // 2 // unit * unit
             continue
         executable = allocate(schedule)
-        excess = executable.peak_bytes - policy.nbytes
+        excess = executable.peak_bytes - budget
         if excess <= 0:
-            return schedule, executable, target == room
+            return (schedule, executable, target == room), None
         tried = min(target, schedule.peak_bytes)
         target = max(tried - excess, (refused + tried) // 2 if refused else 0) // unit * unit
-    # What is named as known depends on the problem alone: every budget and limit ends here.
-    spare = [(schedule, allocate(schedule)) for schedule in spare_schedules(planner)]
-    fitting = [one for one in spare if one[1].peak_bytes <= policy.nbytes]
+    return None, stuck
+
+
+def planned_early(problem, policy, room, allocate, early):
+    """The same of `problem` by way of `early`, or None."""
+    def of_problem(plan):
+        return Schedule(problem, plan.steps, plan.method)
+
+    room = max(0, room - int((problem.nbytes - early.nbytes).sum()))
+    planner = Planner(early, policy.time_limit, policy.seed)
+    try:
+        found, _ = packed(planner, room, policy.nbytes, lambda plan: allocate(of_problem(plan)))
+    except BudgetError:
+        return None
+    return found and (of_problem(found[0]), found[1], False)
+
+
+def spare(planner, policy, captured, allocate, stuck):
+    """The same with a schedule that no budget has a part in; BudgetError where none packs.
+
+    What the error names as known depends on the problem alone: every budget and limit ends here.
+    """
+    tried = [(schedule, allocate(schedule), False) for schedule in spare_schedules(planner)]
+    fitting = [one for one in tried if one[1].peak_bytes <= policy.nbytes]
     if fitting:
-        return *min(fitting, key=lambda one: one[0].cost), False
-    least = min(executable.peak_bytes for _, executable in spare)
-    bound, node = memory_bound(problem)
-    if room < bound:
-        raise impossible(problem, policy.nbytes, bound, node, captured)
-    raise not_found(problem, policy.nbytes, bound + captured, least, stuck)
+        return min(fitting, key=lambda one: one[0].cost)
+    least = min(executable.peak_bytes for _, executable, _ in tried)
+    bound, node = memory_bound(planner.problem)
+    if policy.nbytes - captured < bound:
+        raise impossible(planner.problem, policy.nbytes, bound, node, captured)
+    raise not_found(planner.problem, policy.nbytes, bound + captured, least, stuck)
 
 
 def spare_schedules(planner):

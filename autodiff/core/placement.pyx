@@ -47,7 +47,7 @@ cdef enum:
     TOLERABLE = 100                 # within 1/100 above the bound nothing is moved;
     SPARE = 128                     # with moves, 1/128 above it is left for gaps
     FRESH = 2                       # so many bytes of slack take as long as one that is moved
-    WORTH = 4096                    # bytes that moves must save, a page, unless there is more effort
+    WORTH = 4096                    # bytes that moves must save, a page, with no more effort
     PRICE = 4                       # so many times their share may be the share that is moved
 
 cdef object BUFFER = np.dtype(
