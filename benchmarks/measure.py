@@ -95,6 +95,7 @@ def measure(point):
 
 def growth(f, args):
     """Bytes by which resident memory grows while f runs for the first time (memory_profiler)."""
+    ad.release_memory()     # what measuring the machine for a frontier has left there
     # The profiler's own threads, pipes and modules take memory at their first use.
     memory_usage((float, (0,)), interval=0.001, max_usage=True)
     before = memory_usage(-1, interval=0.001, timeout=0.01, max_usage=True)

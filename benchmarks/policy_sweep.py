@@ -75,6 +75,7 @@ def draw(found, path):
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
     from matplotlib.lines import Line2D
+    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
     panels = list(dict.fromkeys((point.problem, point.width) for point, _ in found))
     policies = list(dict.fromkeys(point.policy for point, _ in found))
@@ -97,7 +98,13 @@ def draw(found, path):
                   title=f"{problem}, width {width:,}")
         panel.margins(x=0.5, y=0.12)
         panel.grid(alpha=0.25, which="major")
-    axes[0, 0].set_ylabel("bytes")
+        for axis in (panel.xaxis, panel.yaxis):
+            low, high = axis.get_view_interval()
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
+            axis.set_minor_formatter(NullFormatter())
+        panel.xaxis.set_major_formatter("{x:g}")
+        panel.yaxis.set_major_formatter(EngFormatter("B"))
+    axes[0, 0].set_ylabel("memory")
     marks = [Line2D([], [], marker="o", ls="", color=f"C{k}",
                     label=f"budget, {policy}" if policy.endswith("%") else policy)
              for k, policy in enumerate(policies)]
