@@ -142,10 +142,42 @@ def test_a_rule_that_forgets_its_return_is_an_error():
     assert ad.grad(lambda a: op(a, 3.0))(2.0) == 3.0
 
 
+@pytest.mark.parametrize("found", [np.ones(3), 2.0, [1.0], "x", 0])
+def test_rules_return_variables(found):
+    op = ad.operation(np.negative, name="variableless", bprop=(lambda g, y, x: found,),
+                      jvp=lambda tangents, y, x: found)
+    wrong = rf"returned {type(found).__name__}, not a Variable.* \(test_user_operations.py:\d+\)"
+    with pytest.raises(ad.DTypeError, match=f"bprop of variableless.* {wrong}"):
+        ad.grad(lambda x: op(x).sum())(np.ones(3))
+    with pytest.raises(ad.DTypeError, match=f"jvp of variableless.* {wrong}"):
+        ad.jvp(op, (np.ones(3),), (np.ones(3),))
+
+
+def test_rules_return_variables_of_this_graph():
+    with ad.Graph():
+        other = ad.variable("other", 3)
+    op = ad.operation(np.negative, bprop=(lambda g, y, x: other,),
+                      jvp=lambda tangents, y, x: other)
+    for f in (lambda x: ad.grad(lambda x: op(x).sum())(x), lambda x: ad.jvp(op, (x,), (x,))):
+        with pytest.raises(ad.GraphError, match="a rule returned <Variable other.*another graph"):
+            f(np.ones(3))
+
+
+def test_a_jvp_that_forgets_its_return_is_an_error():
+    op = ad.operation(np.square, name="forgot", bprop=(lambda g, y, x: 2 * g * x,),
+                      jvp=lambda tangents, y, x: None)
+    with pytest.raises(ad.ArgumentError, match="forgot: jvp returned None.*return J t"):
+        ad.jvp(op, (2.0,), (1.0,))
+    assert ad.grad(op)(2.0) == 4.0
+
+
 def test_one_callable_for_all_arguments_may_return_none():
     op = ad.operation(np.multiply, name="one_sided",
                       bprop=lambda position, g, y, a, b: g * b if position == 0 else None)
     assert ad.grad(op, (0, 1))(2.0, 3.0) == (3.0, 0.0)
+    op = ad.operation(np.multiply, name="one_sided", bprop=lambda position, g, y, a, b: None,
+                      jvp=lambda tangents, y, a, b: None)
+    assert ad.jvp(op, (2.0, 3.0), (1.0, 1.0)) == (6.0, 0.0)
 
 
 @pytest.mark.parametrize("shape", [None, lambda x: (x.shape, x.dtype)])

@@ -188,8 +188,13 @@ def tangents(outputs, sources, given):
                 sweep.stand_at(v)
                 y = graph.handle(v)
                 found = op.jvp(arriving, y, *y.inputs)
-                if found is not None:
-                    sweep.accumulate(v, <Variable> found)
+                if found is None:
+                    continue
+                if type(found) is not Variable:
+                    raise DTypeError(
+                        f"the jvp of {op.name} returned {type(found).__name__}, not a Variable"
+                        f"{graph.here()}")
+                sweep.accumulate(v, <Variable> found)
         return [sweep.found((<Variable> y).index) for y in ys]
     finally:
         graph.base_level = level_before

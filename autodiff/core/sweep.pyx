@@ -3,7 +3,7 @@
 from cpython.mem cimport PyMem_Free
 from libc.stdint cimport int8_t, int32_t
 
-from ..errors import GraphError, UndefinedDerivativeError
+from ..errors import DTypeError, GraphError, UndefinedDerivativeError
 
 from .elementwise cimport cast
 from .graph cimport Graph
@@ -95,7 +95,8 @@ cdef class Sweep:
         """Add a contribution to the gradient of `v`, in the shape and dtype of `v`."""
         cdef Variable total
         if g.graph is not self.graph:
-            raise GraphError("a bprop rule returned a Variable of another graph")
+            raise GraphError(
+                f"a rule returned {g!r}, which belongs to another graph{self.graph.here()}")
         if self.graph.nodes[g.index].shape != self.graph.nodes[v].shape:
             g = <Variable> functions["sum_to"](g, <tuple> self.graph.nodes[v].shape)
         if self.graph.nodes[g.index].dtype != self.graph.nodes[v].dtype:
@@ -158,9 +159,9 @@ cdef class Sweep:
             if contribution is None:
                 continue
             if type(contribution) is not Variable:
-                raise TypeError(
+                raise DTypeError(
                     f"the bprop of {op.name} towards argument {j} returned "
-                    f"{type(contribution).__name__}, not a Variable or None")
+                    f"{type(contribution).__name__}, not a Variable or None{graph.here()}")
             self.accumulate(source, <Variable> contribution)
         return 0
 

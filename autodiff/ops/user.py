@@ -23,9 +23,10 @@ class UserOperation(Structural):
     def __init__(self, name, forward, bprop, jvp, shape, effect):
         rules = UNDEFINED if bprop is None else bprop
         super().__init__(
-            name, (rules,) if rules is UNDEFINED else rules, jvp=jvp or self._transposed_twice,
+            name, (rules,) if rules is UNDEFINED else rules,
+            jvp=self._transposed_twice if jvp is None else self._by_rule,
             kernel="python", effect=effect, doc=f"y = {name}(...), a user's operation")
-        self.forward, self.shape = forward, shape
+        self.forward, self.shape, self.tangent = forward, shape, jvp
         self.counted = isinstance(bprop, tuple)   # one rule for each argument
         self.signatures = {}                      # input shapes and dtypes -> of the result
         self.fitting = set()                      # numbers of inputs that the rules take
@@ -111,6 +112,13 @@ class UserOperation(Structural):
             raise DTypeError(
                 f"{self.name}: forward returned {y.dtype}, the trace promised {out.dtype}")
         out[...] = y
+
+    def _by_rule(self, tangents, y, *inputs):
+        """J t by the rule that was given, which has to return one where bprop has a tuple."""
+        found = self.tangent(tangents, y, *inputs)
+        if found is None and self.counted:
+            raise ArgumentError(f"{self.name}: jvp returned None{here(y)}; return J t")
+        return found
 
     def _transposed_twice(self, tangents, y, *inputs):
         """J t from bprop alone: u -> u^T J is linear, and its transpose is t -> J t."""
