@@ -29,6 +29,16 @@ def as_variables(given, what):
     return found
 
 
+def captured_arrays(graph, known, nodes):
+    """The captured arrays of these nodes; GraphError where a graph has let go of them."""
+    try:
+        return [known[node] for node in nodes]
+    except KeyError as gone:
+        raise GraphError(
+            f"{graph[gone.args[0]]!r} was captured by a call that has ended, and its array is "
+            "gone: Variables of a traced function are of use inside it alone") from None
+
+
 class Program:
     """Compile part of a graph: a function of arrays that runs inside its plan.
 
@@ -151,7 +161,7 @@ class Program:
     def constants(self):
         """The captured arrays of the graph, in the order in which `run` takes them."""
         known = {**self.graph.payloads, **self._folded}
-        return [known[node] for node in self._executable.regions.constants]
+        return captured_arrays(self.graph, known, self._executable.regions.constants)
 
     def _fold(self):
         """The values of what captured arrays alone determine: {node: array}."""

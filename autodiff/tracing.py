@@ -26,7 +26,7 @@ from autodiff.errors import (
 from autodiff.kept import Kept
 from autodiff.ops.user import UserOperation, open_trace
 from autodiff.planning import as_policy
-from autodiff.programs import Program
+from autodiff.programs import Program, captured_arrays
 from autodiff.saved import check_names
 
 programs = Cache(256)
@@ -46,7 +46,7 @@ def find_program(inputs, outputs, policy):
             programs.put((key, policy), BudgetError(*error.args, **vars(error)))
             raise
         programs.put((key, policy), program)
-    return program, [graph.payloads[node] for node in constants]
+    return program, captured_arrays(graph, graph.payloads, constants)
 
 
 class Trace:

@@ -79,6 +79,41 @@ def test_what_does_not_fit_is_refused_by_name(given, error, words):
     np.testing.assert_array_equal(program(np.ones(3))[0], [2, 2, 2])
 
 
+@pytest.mark.parametrize(("dtype", "within", "beyond"), [
+    (np.int8, (127, -128), (128, -129, 300)),
+    (np.uint8, (0, 255), (-1, 256)),
+    (np.int64, (2**63 - 1, -2**63), (2**63,)),
+    (np.uint64, (0, 7, 2**64 - 1), (-1,)),
+])
+def test_python_integers_fit_or_are_refused(dtype, within, beyond):
+    with ad.Graph():
+        program = ad.Program([x := ad.variable("x", (), dtype)], [np.maximum(x, x)])
+        pair = ad.Program([x := ad.variable("x", 2, dtype)], [np.maximum(x, x)])
+    for number in within:
+        np.testing.assert_array_equal(program(number)[0], dtype(number), strict=True)
+        np.testing.assert_array_equal(pair([number] * 2)[0], np.array([number] * 2, dtype))
+    for number in beyond:
+        with pytest.raises(ad.NumberError, match=rf"'x' is {np.dtype(dtype)}, {number} does not"):
+            program(number)
+        with pytest.raises(ad.NumberError, match="does not fit"):
+            pair([number] * 2)
+
+
+def test_a_variable_of_a_call_that_has_ended_has_lost_its_captured_arrays():
+    known = []
+
+    def f(x):
+        known.extend((x, x * np.array([2.0, 3.0])))
+        return known[1].sum()
+
+    ad.grad(f)(np.ones(2))
+    x, y = known
+    with pytest.raises(ad.GraphError, match="captured by a call that has ended"):
+        ad.Program([x], [y])(np.ones(2))
+    with pytest.raises(ad.GraphError, match="captured by a call that has ended"):
+        y.inputs[1].value  # noqa: B018
+
+
 def test_a_variable_is_not_an_array():
     program = tanh_program(3)
     with pytest.raises(ad.ArgumentError, match="runs on arrays"):

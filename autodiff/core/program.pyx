@@ -13,7 +13,15 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport INT64_MAX, int32_t, int64_t
 from libc.string cimport memcmp
 
-from ..errors import ArenaError, ArgumentError, DTypeError, IndexRangeError, ShapeError, brief
+from ..errors import (
+    ArenaError,
+    ArgumentError,
+    DTypeError,
+    IndexRangeError,
+    NumberError,
+    ShapeError,
+    brief,
+)
 
 from .calls cimport callback
 from .code cimport ARENA, BLOCK, FIRST, Code, Instruction, Operand
@@ -181,7 +189,13 @@ cdef class Executable:
                 plain = np.asarray(given)
             except ValueError:                     # a ragged list
                 plain = np.asarray(None)
-            if plain.dtype.kind not in "biuf" or not np.can_cast(plain.dtype, dtype, "same_kind"):
+            if plain.dtype.kind in "iu" and dtype.kind in "iu":
+                limits = np.iinfo(dtype)
+                if plain.size and not limits.min <= plain.min() <= plain.max() <= limits.max:
+                    raise NumberError(
+                        f"input {name!r} is {dtype}, {brief(given)} does not fit it")
+            elif plain.dtype.kind not in "biuf" or not np.can_cast(
+                    plain.dtype, dtype, "same_kind"):
                 raise DTypeError(f"input {name!r} is {dtype}, {brief(given)} was given")
             array = plain.astype(dtype)
         else:
