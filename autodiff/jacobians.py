@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.core.arguments import positions
+from autodiff.core.arguments import graph_of, positions
 from autodiff.core.containers import LEAF, flatten, unflatten
 from autodiff.core.making import constant
 from autodiff.core.variable import Variable
@@ -23,6 +23,9 @@ from autodiff.transforms import (
 
 def with_chosen(f, args, kwargs, chosen):
     """f as a function of the arguments at the positions `chosen` alone."""
+    if len(set(chosen)) < len(chosen):
+        raise ArgumentError(f"argnums names an argument twice: they are {tuple(chosen)}")
+
     def partial(*given):
         full = list(args)
         for k, value in zip(chosen, given, strict=True):
@@ -85,7 +88,8 @@ def rows_of(name, f, argnums, alone, policy):
     def call(*args, **kwargs):
         chosen = positions(args, argnums)
         y, pullback = value_and_pullback(
-            with_chosen(f, args, kwargs, chosen), [args[k] for k in chosen], policy, chosen, name)
+            with_chosen(f, args, kwargs, chosen), [args[k] for k in chosen], policy, chosen, name,
+            graph_of(args, kwargs))
         if flatten(y)[1] != LEAF:
             what = "function returned" if name == "jacobian" else "argument is"
             raise ArgumentError(f"{name}: the {what} a {type(y).__name__}, not one array")
@@ -168,7 +172,8 @@ def hvp(
             raise ArgumentError(f"hvp: the direction is a tuple of {len(chosen)}, as argnums is")
         return value_and_tangent(with_chosen(gradient, args, kwargs, chosen),
                                  [args[k] for k in chosen], directions, policy, chosen,
-                                 "hvp(f)(x, *args, v): the direction v")[1]
+                                 "hvp(f)(x, *args, v): the direction v",
+                                 graph_of(args, kwargs))[1]
 
     return Transformed(
         call, hvp, f, argnums=argnums[0] if alone else argnums, policy=policy)

@@ -146,11 +146,15 @@ def variables_of(leaves, graph):
 
 # ---- running ---------------------------------------------------------------------------------
 
-def traced(body, args, kwargs, policy, names=None):
-    """Run `body(args, kwargs)` in a trace: nested ones return Variables, the outermost arrays."""
+def traced(body, args, kwargs, policy, names=None, graph=None):
+    """Run `body(args, kwargs)` in a trace: nested ones return Variables, the outermost arrays.
+
+    `graph` is that of Variables which the body reads beside its arguments, or None.
+    """
     if open_trace.get() is not None:
         return body(args, kwargs)
-    graph = graph_of(args, kwargs)
+    if graph is None:
+        graph = graph_of(args, kwargs)
     if graph is not None:
         with graph:
             return body(args, kwargs)

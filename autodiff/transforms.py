@@ -278,8 +278,11 @@ def vjp(
     return value_and_pullback(f, args, policy, list(range(len(args))))
 
 
-def value_and_pullback(f, args, policy, numbers, name="vjp"):
-    """`vjp` of arguments that are numbered otherwise for the user, for the transform `name`."""
+def value_and_pullback(f, args, policy, numbers, name="vjp", graph=None):
+    """`vjp` of arguments that are numbered otherwise for the user, for the transform `name`.
+
+    `graph` is that of Variables which f reads beside them, or None.
+    """
     names = [f"argument {k}" for k in numbers]
 
     def body(args, kwargs):
@@ -290,8 +293,8 @@ def value_and_pullback(f, args, policy, numbers, name="vjp"):
     def seeds_of(u, outputs, structure):
         return matching_leaves(u, outputs, structure, "vjp: the cotangent", "value")
 
-    if is_tracing() or graph_of(args, {}) is not None:
-        outputs, structure, groups = traced(body, args, {}, policy, names)
+    if is_tracing() or graph is not None or graph_of(args, {}) is not None:
+        outputs, structure, groups = traced(body, args, {}, policy, names, graph)
 
         def pull(u):
             return pulled_back(outputs, groups, seeds_of(u, outputs, structure))
@@ -347,8 +350,11 @@ def jvp(
     return value_and_tangent(f, args, directions, policy, list(range(len(args))))
 
 
-def value_and_tangent(f, args, directions, policy, numbers, what="jvp: the tangent"):
-    """`jvp` of arguments that are numbered otherwise for the user; `what` a direction is called."""
+def value_and_tangent(f, args, directions, policy, numbers, what="jvp: the tangent", graph=None):
+    """`jvp` of arguments that are numbered otherwise for the user; `what` a direction is called.
+
+    `graph` is that of Variables which f reads beside them, or None.
+    """
     n = len(args)
     names = [f"argument {k}" for k in numbers]
 
@@ -367,4 +373,5 @@ def value_and_tangent(f, args, directions, policy, numbers, what="jvp: the tange
         return unflatten(structure, outputs), unflatten(structure, found)
 
     return traced(
-        body, (*args, *directions), {}, policy, names + [f"tangent of {name}" for name in names])
+        body, (*args, *directions), {}, policy, names + [f"tangent of {name}" for name in names],
+        graph)

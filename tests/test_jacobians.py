@@ -75,3 +75,29 @@ def test_hvp_of_several_arguments():
         ad.hvp(f, (0, 1))(a, b, a)
     with pytest.raises(ad.ArgumentError, match="direction"):
         ad.hvp(f)()
+
+
+def test_variables_that_are_not_differentiated_may_stand_beside_arrays():
+    def f(x, y):
+        return x * x * y
+
+    x, y = np.array([1.0, 2.0]), np.array([3.0, 4.0])
+    with ad.Graph():
+        v = ad.variable("v", 2)
+        found = [ad.jacobian(f)(x, v), ad.jacobian(f)(x, y=v),
+                 ad.hessian(lambda x, y: f(x, y).sum())(x, v),
+                 ad.hvp(lambda x, y: f(x, y).sum())(x, v, np.ones(2))]
+        jacobian, by_name, hessian, product = ad.Program([v], found)(y)
+    np.testing.assert_array_equal(jacobian, np.diag(2 * x * y))
+    np.testing.assert_array_equal(by_name, jacobian)
+    np.testing.assert_array_equal(hessian, np.diag(2 * y))
+    np.testing.assert_array_equal(product, 2 * y)
+
+
+@pytest.mark.parametrize("argnums", [(0, 0), (1, -1)])
+def test_an_argument_is_named_once(argnums):
+    x = np.ones(2)
+    with pytest.raises(ad.ArgumentError, match="names an argument twice"):
+        ad.jacobian(np.multiply, argnums)(x, x)
+    with pytest.raises(ad.ArgumentError, match="names an argument twice"):
+        ad.hvp(lambda a, b: (a * b).sum(), argnums)(x, x, (x, x))
