@@ -161,6 +161,15 @@ def test_impossible_problems_are_refused(change, message):
         Problem(**{**CHAIN, **change})
 
 
+def test_rows_are_as_many_as_their_length():
+    class Rows(list):
+        def __len__(self):
+            return 3
+
+    with pytest.raises(PlanError, match="input has 1000 rows for 3 nodes"):
+        Problem(**{**CHAIN, "inputs": Rows([[]] * 1000)})
+
+
 def test_messages_use_the_names():
     with pytest.raises(PlanError, match=r"^node 1 \(relu\) reads node 2 \(conv\): a cycle"):
         Problem(**{**CHAIN, "inputs": [[], [2], [1]]}, names=["x", "relu", "conv"])

@@ -103,7 +103,7 @@ class Problem:
                 what_given = "inputs" if what == "input" else what
                 if not hasattr(given, "__len__"):
                     raise PlanError(f"{what_given} is {brief(given)}, not a list per node")
-                start, index = flat.flatten(given, what_given)
+                start, index = flat.flatten(list(given), what_given)
                 lists |= {f"{what}_start": start, f"{what}_index": index}
         if isinstance(owner, (list, tuple)):
             owner = [-1 if v is None else v for v in owner]
