@@ -273,6 +273,12 @@ def test_a_program_takes_out():
     assert all(same(a, b) for a, b in zip(out, expected, strict=True))
 
 
+class Pretends(np.ndarray):
+    """Says that it is larger, and of another dtype, than its memory."""
+
+    shape, dtype = (4,), np.dtype(np.float64)
+
+
 def bad_outs(n=4):
     raw = np.zeros(8 * n + 1, np.uint8)
     read_only = np.zeros(n)
@@ -287,6 +293,8 @@ def bad_outs(n=4):
         "list": ([0.0] * n, ad.ArgumentError, "needs result|is a list"),
         "number": (1.0, ad.ArgumentError, "is a float"),
         "masked": (np.ma.zeros(n), ad.ArgumentError, "MaskedArray"),
+        "memory": (np.zeros(1).view(Pretends), ad.ShapeError, r"\(1,\).*\(4,\)"),
+        "bytes": (np.zeros(n, np.int8).view(Pretends), ad.DTypeError, "int8.*float64"),
     }
 
 

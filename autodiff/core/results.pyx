@@ -88,6 +88,7 @@ cdef int check_result(object given, const Output* wanted, Py_ssize_t k,
         raise ArgumentError(
             f"out=: {name_of(k)} is a {type(given).__name__}, an array of {dtype} and shape "
             f"{shape} is needed")
+    given = np.asarray(given)     # a subclass may say another shape than its memory has
     if given.dtype is not dtype and given.dtype != dtype:
         raise DTypeError(f"out=: {name_of(k)} is of {given.dtype}, the result of {dtype}")
     if given.shape != shape:
