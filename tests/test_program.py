@@ -125,6 +125,29 @@ def test_the_wrong_number_of_arrays_is_said():
         tanh_program(3)(np.ones(3), np.ones(3))
 
 
+@pytest.mark.parametrize(("captured", "words"), [
+    ([], "1 arrays and 1 captured ones, 1 and 0 were given"),
+    ([np.ones(3)] * 2, "1 and 2 were given"),
+    ([np.ones(2)], r"float64 of shape \(3,\) in C order; array\(\[1., 1.\]\) was given"),
+    ([np.ones(3, int)], "float64"),
+    ([np.ones(6)[::2]], "C order"),
+    ([[1.0] * 3], "C order"),
+])
+def test_captured_arrays_in_place_of_the_graphs_own_are_checked(captured, words):
+    with ad.Graph():
+        x = ad.variable("x", (3,))
+        program = ad.Program([x], [np.tanh(x) + np.arange(3.0)])
+    for run in (lambda given: program.run([np.zeros(3)], given),
+                lambda given: program.run_profiled([np.zeros(3)], given, 1),
+                lambda given: program.with_measured_costs([np.zeros(3)], given)):
+        with pytest.raises(ad.ArgumentError, match=words):
+            run(captured)
+        run([np.full(3, 5.0)])
+    np.testing.assert_array_equal(program.run([np.zeros(3)], [np.full(3, 5.0)])[0], [5, 5, 5])
+    with pytest.raises(ad.ArgumentError, match="1 arrays and 1 captured ones, 0 and 1"):
+        program.executable([], program.constants())
+
+
 def test_an_output_that_depends_on_no_input_given_is_refused():
     with ad.Graph():
         x, y = ad.variable("x"), ad.variable("y")

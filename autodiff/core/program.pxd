@@ -32,6 +32,7 @@ cdef class Executable:
 
     cdef int note_inputs(self) except -1
     cdef int note_outputs(self) except -1
+    cdef int check_captured(self, Py_ssize_t n, list constants) except -1
     cdef Py_ssize_t n_addresses(self) noexcept
     cdef list run(self, char** bases, int64_t* spent, list out, int64_t times=*)
     cdef int fail(self, int status, void* of_run, int64_t failed) except -1

@@ -212,6 +212,26 @@ cdef class Executable:
             array = array.astype(dtype)
         return array
 
+    cdef int check_captured(self, Py_ssize_t n, list constants) except -1:
+        """Raise where there are not as many arrays, or other captured ones, than a run reads."""
+        cdef list nodes = self.regions.constants
+        cdef int dense = cnp.NPY_ARRAY_C_CONTIGUOUS | cnp.NPY_ARRAY_ALIGNED
+        cdef Py_ssize_t k
+        cdef Variable x
+        if n != self.n_inputs or len(constants) != len(nodes):
+            raise ArgumentError(
+                f"the program takes {self.n_inputs} arrays and {len(nodes)} captured ones, {n} and "
+                f"{len(constants)} were given")
+        for k in range(len(nodes)):
+            array = constants[k]
+            x = self.regions.graph.handle(nodes[k])
+            if not (cnp.PyArray_CheckExact(array) and array.shape == x.shape
+                    and array.dtype == x.dtype and cnp.PyArray_FLAGS(array) & dense == dense):
+                raise ArgumentError(
+                    f"the captured array {x.name!r} is {x.dtype} of shape {x.shape} in C order; "
+                    f"{brief(array)} was given for it")
+        return 0
+
     def check(self, list out, list arrays, name_of):
         """Raise DTypeError, ShapeError or ArgumentError where results cannot be written into out.
 
@@ -236,6 +256,7 @@ cdef class Executable:
             if spent.shape[0] != self.code.size:
                 raise ArgumentError("spent has another length than there are instructions")
             clocked = &spent[0] if spent.shape[0] else NULL
+        self.check_captured(n, constants)
         if self.n_addresses() > ROOM:
             bases = allocate_addresses(self.n_addresses())
         try:
