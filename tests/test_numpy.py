@@ -153,6 +153,15 @@ def test_calls_mean_what_they_mean_on_arrays(f):
     same(f, A.astype(np.float32))
 
 
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.uint8, np.uint16, np.int64, np.float32])
+def test_a_sum_has_the_dtype_that_was_asked_for(dtype):
+    for x in (np.arange(90, 102).reshape(3, 4), np.full((2, 3), 100, np.int8), np.eye(3) > 0):
+        same(lambda a: np.sum(a, dtype=dtype), x)
+        same(lambda a: np.add.reduce(a, dtype=dtype), x)
+        same(lambda a: a.sum(0, dtype=dtype, keepdims=True), x)
+    same(lambda a: np.mean(a, 0, np.int64), np.arange(12).reshape(3, 4) ** 2)
+
+
 def test_a_scalar_is_reduced_by_a_ufunc():
     same(lambda a: np.add.reduce(a, axis=None), np.float64(3.0))
 

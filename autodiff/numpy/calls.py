@@ -106,13 +106,14 @@ class Call:
         for name in self.second.keys() & given.keys():
             given[self.second[name]] = given.pop(name)
         first = given.pop(self.positional[0])
-        if self.converts:
-            dtype = given.pop("dtype", None)
-            if dtype is not None:
-                first = converted(first, dtype)
+        dtype = given.pop("dtype", None) if self.converts else None
+        if dtype is not None:
+            first = converted(first, dtype)
         for option in self.refused & given.keys():
             refuse_option(f"np.{self.name}", option, given.pop(option), inputs, keywords)
-        return self.frontend(first, **given)
+        found = self.frontend(first, **given)
+        # a sum of small integers is a larger one, and a mean of integers no integer
+        return found if dtype is None else astype(found, dtype)
 
 
 def converted(first, dtype):
