@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import autodiff as ad
 from autodiff.core.containers import flatten, leaves_like, paths, unflatten
 
 Pair = namedtuple("Pair", "left right")
@@ -34,6 +35,24 @@ class Checked:
         if self.sigma <= 0:
             raise ValueError("sigma is positive")
         self.variance = self.sigma**2
+
+
+class Hidden(dict):
+    """Shows some of its keys."""
+
+    def __iter__(self):
+        return iter([key for key in dict.keys(self) if not key.startswith("_")])
+
+
+class Scaled(Pair):
+    """Iterates over other, and more, things than it holds."""
+
+    def __iter__(self):
+        return iter([10 * self.left] * 5000)
+
+
+class Partial(Pair):
+    _fields = ("left",)
 
 
 leaves_of = st.one_of(st.integers(), st.floats(allow_nan=False), st.text(max_size=2), st.booleans())
@@ -188,3 +207,21 @@ def test_thousands_of_types_are_told_apart():
         kind = namedtuple(f"Kind{k}", "left right")
         assert flatten(kind(1, [2]))[0] == [1, 2]
     assert flatten(Pair(1, 2))[0] == [1, 2]
+
+
+def test_heirs_that_iterate_otherwise_are_walked_in_one_way():
+    hidden = Hidden(a=1.0, **{f"_{k}": 2.0 for k in range(5000)})
+    leaves, structure = flatten(hidden)
+    assert leaves == leaves_like(structure, Hidden(a=1.0)) == [1.0]
+    assert unflatten(structure, leaves) == {"a": 1.0}
+    assert paths(hidden, "x") == ["x['a']"]
+    for kind, names in ((Scaled, ["x.left", "x.right"]), (Partial, ["x[0]", "x[1]"])):
+        leaves, structure = flatten(kind(1.0, 2.0))
+        assert leaves == leaves_like(structure, kind(1.0, 2.0)) == [1.0, 2.0]
+        built = unflatten(structure, leaves)
+        assert type(built) is kind
+        assert tuple.__eq__(built, (1.0, 2.0))
+        assert paths(kind(1.0, 2.0), "x") == names
+    for tree in (hidden, Scaled(np.ones(2), np.ones(2)), Partial(np.ones(2), np.ones(2))):
+        found = ad.grad(lambda tree: np.sum(tree[0] if isinstance(tree, Pair) else tree["a"]))(tree)
+        assert type(found) is type(tree)

@@ -174,7 +174,7 @@ def flatten(tree):
 cdef Structure take_apart(object tree, list leaves):
     """The structure of a tree, whose leaves are appended."""
     cdef object kind = type(tree), factory = None, part
-    cdef tuple names = None, parts, items
+    cdef tuple names, parts, items
     cdef Py_ssize_t k
     cdef int sort = sort_of(kind)
     if sort == LEAF_SORT:
@@ -182,13 +182,10 @@ cdef Structure take_apart(object tree, list leaves):
         return _leaf
     if sort == NOTHING_SORT:
         return _nothing
-    if sort == DICT or sort == DEFAULTDICT:
-        names = tuple(tree)
-        if sort == DEFAULTDICT:
-            factory = tree.default_factory
-    elif sort == DATACLASS:
-        names = fields_of(kind)
-    parts = parts_of(tree, sort)
+    if sort == DEFAULTDICT:
+        factory = tree.default_factory
+    names = names_of(tree, sort)
+    parts = parts_of(tree, sort, names)
     enter(" while taking a container apart")
     try:
         items = PyTuple_New(len(parts))
@@ -203,13 +200,25 @@ cdef Structure take_apart(object tree, list leaves):
     return new_structure(sort, kind, factory, names, items)
 
 
-cdef tuple parts_of(object tree, int sort):
-    """What a container of this sort holds, in the order of its structure."""
+cdef tuple names_of(object tree, int sort):
+    """The keys of a dict, the fields of a dataclass; None for what is counted."""
     if sort == DICT or sort == DEFAULTDICT:
-        return tuple(tree.values())
+        return tuple(tree)
+    return fields_of(type(tree)) if sort == DATACLASS else None
+
+
+cdef tuple parts_of(object tree, int sort, tuple names):
+    """What a container of this sort holds, in the order of its structure: as many as its names.
+
+    Heirs may iterate otherwise: a dict is asked for its keys, a tuple has what lies in it.
+    """
+    if type(tree) is dict:
+        return tuple((<dict> tree).values())
+    if sort == DICT or sort == DEFAULTDICT:
+        return tuple([tree[name] for name in names])
     if sort == DATACLASS:
-        return tuple([getattr(tree, name) for name in fields_of(type(tree))])
-    return tuple(tree)
+        return tuple([getattr(tree, name) for name in names])
+    return tuple(tree) if sort == LIST else (<tuple> tree)[:]
 
 
 cdef object first_leaf(object tree, object kind):
@@ -221,7 +230,7 @@ cdef object first_leaf(object tree, object kind):
         return None
     enter(" while looking into a container")
     try:
-        for part in parts_of(tree, sort):
+        for part in parts_of(tree, sort, names_of(tree, sort)):
             found = first_leaf(part, kind)
             if found is not None:
                 return found
@@ -328,7 +337,7 @@ cdef bint follow(Structure structure, object tree, list leaves) except -1:
     elif sort == DATACLASS:
         parts = tuple([getattr(tree, name) for name in structure.names])
     else:
-        parts = tuple(tree)
+        parts = parts_of(tree, sort, None)
     if len(parts) != len(structure.items):
         return False
     enter(" while taking a container apart")
@@ -350,22 +359,26 @@ def paths(tree, str name):
 
 cdef int name_leaves(object tree, str name, list found) except -1:
     cdef int sort = sort_of(type(tree))
+    cdef tuple names, parts, fields = None
+    cdef Py_ssize_t k
     if sort == LEAF_SORT:
         found.append(name)
         return 0
     if sort == NOTHING_SORT:
         return 0
+    names = names_of(tree, sort)
+    parts = parts_of(tree, sort, names)
+    if sort == FIELDS or sort == DATACLASS:
+        fields = fields_of(type(tree))
     enter(" while naming the leaves of a container")
     try:
-        if sort == DICT or sort == DEFAULTDICT:
-            for key, item in tree.items():
-                name_leaves(item, f"{name}[{key!r}]", found)
-        elif sort == FIELDS or sort == DATACLASS:
-            for field in fields_of(type(tree)):
-                name_leaves(getattr(tree, field), f"{name}.{field}", found)
-        else:
-            for k, item in enumerate(tree):
-                name_leaves(item, f"{name}[{k}]", found)
+        for k in range(len(parts)):
+            if fields is not None and len(fields) == len(parts):
+                name_leaves(parts[k], f"{name}.{fields[k]}", found)
+            elif names is None:
+                name_leaves(parts[k], f"{name}[{k}]", found)
+            else:
+                name_leaves(parts[k], f"{name}[{names[k]!r}]", found)
     finally:
         Py_LeaveRecursiveCall()
     return 0
