@@ -225,3 +225,16 @@ def test_heirs_that_iterate_otherwise_are_walked_in_one_way():
     for tree in (hidden, Scaled(np.ones(2), np.ones(2)), Partial(np.ones(2), np.ones(2))):
         found = ad.grad(lambda tree: np.sum(tree[0] if isinstance(tree, Pair) else tree["a"]))(tree)
         assert type(found) is type(tree)
+
+
+def test_a_container_that_changes_while_it_is_looked_at_is_refused():
+    class Fickle(dict):
+        looks = 0
+
+        def __iter__(self):
+            Fickle.looks += 1
+            return iter(list(dict.keys(self))[:Fickle.looks])
+
+    for f in (ad.grad(lambda tree: 1.0), lambda tree: ad.vjp(lambda tree: tree, tree)):
+        with pytest.raises(ad.ArgumentError, match="something else at each look"):
+            f(Fickle(dict.fromkeys(range(50), 1.0)))

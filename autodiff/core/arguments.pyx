@@ -77,6 +77,13 @@ def leaf_names(args, dict kwargs not None, names=None):
     return found
 
 
+cdef int same_number(list leaves, list names) except -1:
+    """Raise where a container of the user's own type changed between two looks at it."""
+    if len(leaves) != len(names):
+        raise ArgumentError("a container among the arguments holds something else at each look")
+    return 0
+
+
 cpdef Graph graph_of(args, dict kwargs):
     """The graph of the first Variable among the arguments, or None."""
     found = first_leaf(args, Variable)
@@ -97,6 +104,7 @@ def take(Graph graph not None, args, kwargs, names, bint bound):
     cdef Structure structure = take_apart((args, kwargs), leaves)
     cdef list called = leaf_names(args, kwargs, names)
     cdef Py_ssize_t k, at = 0
+    same_number(leaves, called)
     for k in range(len(leaves)):
         kind = leaf_kind(leaves[k])
         if kind == "static":
@@ -129,6 +137,7 @@ def fresh_arguments(args, argnums, names=None):
         targets, called, at = [], [], 0
         structure = take_apart(replaced[k], targets)
         name_leaves(replaced[k], f"argument {k}" if names is None else names[k], called)
+        same_number(targets, called)
         for j in range(len(targets)):
             targets[j] = fresh(graph, targets[j], called[j])
         replaced[k] = put_together(structure, targets, &at)
