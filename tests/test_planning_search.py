@@ -330,3 +330,13 @@ def test_an_interrupt_ends_the_search_and_leaves_nothing_behind():
         signal.signal(signal.SIGALRM, before)
     easy = between(problem, 95)
     assert solve(problem, easy, time_limit=0.2).peak_bytes <= easy
+
+
+def test_a_first_plan_that_makes_views_again_is_not_annealed():
+    # Nodes that come after views keep these from being mere; recompute makes their owners twice.
+    problem = Problem(
+        [8, 0, 1, 0, 8, 8, 8, 8], [1] * 8, [[], [0], [1], [2], [3], [4, 2], [5, 1], [6, 0]], [7],
+        owner=[None, 0, None, 2, None, None, None, None],
+        after=[[], [], [], [], [], [], [3], [1]], level=[0] * 4 + [1] * 4)
+    found = solve(problem, 24, method="search", time_limit=0.05)
+    assert validate(problem, found.steps)[0] <= 24

@@ -90,7 +90,7 @@ def improve(incumbents, limits, found):
             run(schedule, 0.5 / len(starts), limits.seed + i)
             if not found and best.peak_bytes <= limits.budget:
                 break
-        run(best, 0.5, limits.seed + len(starts))
+        run((incumbents.starts([best]) or starts)[0], 0.5, limits.seed + len(starts))
     return best, late
 
 
