@@ -21,11 +21,16 @@ from autodiff.transforms import (
 )
 
 
-def with_chosen(f, args, kwargs, chosen):
-    """f as a function of the arguments at the positions `chosen` alone."""
+def distinct_positions(args, argnums):
+    """`argnums` counted from the front; ArgumentError where an argument is named twice."""
+    chosen = positions(args, argnums)
     if len(set(chosen)) < len(chosen):
         raise ArgumentError(f"argnums names an argument twice: they are {tuple(chosen)}")
+    return chosen
 
+
+def with_chosen(f, args, kwargs, chosen):
+    """f as a function of the arguments at the positions `chosen` alone."""
     def partial(*given):
         full = list(args)
         for k, value in zip(chosen, given, strict=True):
@@ -86,7 +91,7 @@ def jacobian(
 def rows_of(name, f, argnums, alone, policy):
     """`jacobian(f)`, inside the transform `name`, of which its errors speak."""
     def call(*args, **kwargs):
-        chosen = positions(args, argnums)
+        chosen = distinct_positions(args, argnums)
         y, pullback = value_and_pullback(
             with_chosen(f, args, kwargs, chosen), [args[k] for k in chosen], policy, chosen, name,
             graph_of(args, kwargs))
@@ -166,14 +171,12 @@ def hvp(
                 f"hvp: {len(args)} positional arguments were given, and the last one is the "
                 "direction: call it as hvp(f)(x, *args, v)")
         *args, v = args
-        chosen = positions(args, argnums)
+        chosen = distinct_positions(args, argnums)
         directions = (v,) if alone else v
         if not isinstance(directions, tuple) or len(directions) != len(chosen):
             raise ArgumentError(f"hvp: the direction is a tuple of {len(chosen)}, as argnums is")
-        return value_and_tangent(with_chosen(gradient, args, kwargs, chosen),
-                                 [args[k] for k in chosen], directions, policy, chosen,
-                                 "hvp(f)(x, *args, v): the direction v",
-                                 graph_of(args, kwargs))[1]
+        return value_and_tangent(gradient, args, kwargs, directions, policy, chosen,
+                                 "hvp(f)(x, *args, v): the direction v", only_tangent=True)
 
     return Transformed(
         call, hvp, f, argnums=argnums[0] if alone else argnums, policy=policy)

@@ -347,31 +347,32 @@ def jvp(
         raise ArgumentError("jvp: arguments and tangents are tuples, ad.jvp(f, (x,), (t,))")
     if len(args) != len(directions):
         raise ArgumentError(f"jvp: {len(directions)} tangents for {len(args)} arguments")
-    return value_and_tangent(f, args, directions, policy, list(range(len(args))))
+    return value_and_tangent(f, args, {}, directions, policy, range(len(args)))
 
 
-def value_and_tangent(f, args, directions, policy, numbers, what="jvp: the tangent", graph=None):
-    """`jvp` of arguments that are numbered otherwise for the user; `what` a direction is called.
+def value_and_tangent(
+    f, args, kwargs, directions, policy, chosen, what="jvp: the tangent", only_tangent=False,
+):
+    """`jvp` along directions of the arguments at `chosen`; `what` a direction is called.
 
-    `graph` is that of Variables which f reads beside them, or None.
+    With `only_tangent` the value is no result, so that nothing computes or holds it.
     """
     n = len(args)
-    names = [f"argument {k}" for k in numbers]
+    names = [f"argument {k}" for k in range(n)]
 
     def body(given, kwargs):
-        fresh, groups = fresh_arguments(given[:n], range(n), names)
+        fresh, groups = fresh_arguments(given[:n], chosen, names)
         sources, along = [], []
-        for k, (structure, group) in enumerate(groups):
+        for k, direction, (structure, group) in zip(chosen, given[n:], groups, strict=True):
             sources += group
-            along += matching_leaves(
-                given[n + k], group, structure, what, names[k])
+            along += matching_leaves(direction, group, structure, what, names[k])
         along = [t.astype(x.dtype) if isinstance(t, Variable) else constant(x.graph, t)
                  for t, x in zip(along, sources, strict=True)]
-        outputs, structure = differentiable_outputs(f(*fresh), "jvp", f)
+        outputs, structure = differentiable_outputs(f(*fresh, **kwargs), "jvp", f)
         found = tangents(outputs, sources, along) if sources else [None] * len(outputs)
         found = [zeros_of(y) if t is None else t for y, t in zip(outputs, found, strict=True)]
-        return unflatten(structure, outputs), unflatten(structure, found)
+        tangent = unflatten(structure, found)
+        return tangent if only_tangent else (unflatten(structure, outputs), tangent)
 
-    return traced(
-        body, (*args, *directions), {}, policy, names + [f"tangent of {name}" for name in names],
-        graph)
+    return traced(body, (*args, *directions), kwargs, policy,
+                  names + [f"tangent of {names[k]}" for k in chosen])

@@ -101,3 +101,13 @@ def test_an_argument_is_named_once(argnums):
         ad.jacobian(np.multiply, argnums)(x, x)
     with pytest.raises(ad.ArgumentError, match="names an argument twice"):
         ad.hvp(lambda a, b: (a * b).sum(), argnums)(x, x, (x, x))
+
+
+def test_hvp_holds_neither_the_gradient_nor_copies_of_arguments():
+    x, X = np.linspace(0, 1, 1000), np.ones((50, 1000))
+    with ad.use_policy(1.5 * x.nbytes):
+        np.testing.assert_allclose(ad.hvp(cubes)(x, x), 6 * x * x)
+    hvp = ad.hvp(lambda X, x, scale: (np.tanh(X @ x) * scale).sum(), 1)
+    expected = hvp(X, x, x, scale=np.ones(50))
+    with ad.use_policy(X.nbytes // 4):
+        np.testing.assert_array_equal(hvp(X, x, x, scale=np.ones(50)), expected)
