@@ -7,7 +7,7 @@ from autodiff.building import reschedule
 from autodiff.compiled import compile
 from autodiff.errors import ArgumentError
 from autodiff.fitting import LARGEST, early_results
-from autodiff.planning import Checkpoint, Recompute, Store, memory_bound
+from autodiff.planning import Budget, Checkpoint, Recompute, memory_bound
 from autodiff.planning.costbound import ANY_ORDER, CostBounds, certified
 from autodiff.planning.frontier import frontier_and_lowest, knee_of
 from autodiff.planning.schedule import Schedule, format_bytes
@@ -16,6 +16,7 @@ from autodiff.speed import estimate_seconds
 
 PATIENCE = 2        # seconds before a progress bar appears
 TIME = 4.0          # seconds of all searches
+EVERYTHING = Budget(2**62)  # stores all, in the program of a budget: nothing captured is folded
 SMALL = 50          # the bound over the bytes of small results, above which they do not matter
 
 
@@ -119,8 +120,8 @@ def frontier(
     points : int
         Budgets to plan for, from 2; plans that hold more without costing less are left out.
     costs : "static" or "measured"
-        As in `compile`. To be measured, f is run three times under Store, in the bytes of the
-        frontier's last point.
+        As in `compile`. To be measured, f is run three times with everything stored, in the
+        bytes of the frontier's last point.
 
     Returns
     -------
@@ -145,7 +146,7 @@ def frontier(
     >>> found[-1].overhead, found[0].overhead > 0, found[0].peak_bytes < found[-1].peak_bytes
     (0.0, True, True)
     """
-    step = compile(f, Store(), costs)
+    step = compile(f, EVERYTHING, costs)
     if "policy" in kwargs and not step.takes("policy"):
         raise ArgumentError(
             "frontier: plans at many budgets and takes no policy=; ad.plan takes one")
@@ -157,7 +158,7 @@ def frontier(
         (planned, lowest), *more = [
             frontier_and_lowest(p, points, TIME / len(problems), progress=lambda: bar.update(1))
             for p in problems]
-    found, bounds = [store], CostBounds(problem)
+    found, bounds = [reschedule(store, store.schedule)[1]], CostBounds(problem)
     for point in planned:
         _, plan = reschedule(store, point.schedule)
         if plan.peak_bytes - captured > point.budget:

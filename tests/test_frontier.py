@@ -291,6 +291,16 @@ def test_a_frontier_is_no_worse_than_policies_and_budgets_of_its_points_are_gran
             validate(again.problem, again.steps)
 
 
+def test_budgets_of_points_are_granted_where_captured_arrays_could_be_folded():
+    """A budget folds nothing, so a frontier counts what a budget has to hold."""
+    first, second = np.full((2, 50, 50), 3.0)
+    f, x = ad.grad(lambda x: (x * first * second).sum()), np.ones((50, 50))
+    found = ad.frontier(f, x)
+    assert found.bound_bytes >= 3 * x.nbytes
+    for point in found:
+        assert ad.plan(f, x, policy=point.peak_bytes).peak_bytes <= point.peak_bytes
+
+
 def test_small_results_of_which_there_are_many_are_planned_beside_the_rest():
     """Each has memory of its own throughout: a frontier that counts it from its first write only
     loses to a budget, which knows better."""
