@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.core.arguments import graph_of, positions
+from autodiff.core.arguments import positions
 from autodiff.core.containers import LEAF, flatten, unflatten
 from autodiff.core.making import constant
 from autodiff.core.variable import Variable
@@ -27,17 +27,6 @@ def distinct_positions(args, argnums):
     if len(set(chosen)) < len(chosen):
         raise ArgumentError(f"argnums names an argument twice: they are {tuple(chosen)}")
     return chosen
-
-
-def with_chosen(f, args, kwargs, chosen):
-    """f as a function of the arguments at the positions `chosen` alone."""
-    def partial(*given):
-        full = list(args)
-        for k, value in zip(chosen, given, strict=True):
-            full[k] = value
-        return f(*full, **kwargs)
-    partial.__name__ = getattr(f, "__name__", repr(f))
-    return partial
 
 
 def stacked(rows, y, x):
@@ -92,9 +81,7 @@ def rows_of(name, f, argnums, alone, policy):
     """`jacobian(f)`, inside the transform `name`, of which its errors speak."""
     def call(*args, **kwargs):
         chosen = distinct_positions(args, argnums)
-        y, pullback = value_and_pullback(
-            with_chosen(f, args, kwargs, chosen), [args[k] for k in chosen], policy, chosen, name,
-            graph_of(args, kwargs))
+        y, pullback = value_and_pullback(f, args, kwargs, policy, chosen, name, lends=True)
         if flatten(y)[1] != LEAF:
             what = "function returned" if name == "jacobian" else "argument is"
             raise ArgumentError(f"{name}: the {what} a {type(y).__name__}, not one array")

@@ -6,7 +6,7 @@ A mark is a note on nodes of a graph, outside what makes two nodes equal; plans 
 from collections.abc import Callable
 from typing import Any
 
-from autodiff.core.arguments import graph_of
+from autodiff.core.arguments import graph_of, original
 from autodiff.core.containers import flatten
 from autodiff.core.graph import current_graph
 from autodiff.core.operations import ARGUMENT
@@ -102,8 +102,7 @@ def save(x: Any, name: str) -> Any:
         raise ArgumentError(f"save: the name of a value is a string, not {name!r}")
     leaves, _ = flatten(x)
     for y in leaves:
-        while isinstance(y, Variable) and y.op is ARGUMENT and y.inputs:
-            y, = y.inputs                         # an alias has the bytes of what it stands for
         if isinstance(y, Variable):
+            y = original(y)                       # an alias has the bytes of what it stands for
             y.graph.saved[y.index] = name
     return x

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from autodiff.core.arguments import original
 from autodiff.core.containers import unflatten
 from autodiff.core.queries import boundary, computed, dependents, signature, unrun
 from autodiff.core.record import Record
@@ -35,6 +36,7 @@ class Passes(NamedTuple):
     kept: list[Variable]        # its last results, the first inputs of the backward pass
     forward: Program
     captured: list[Any]         # arrays that the forward pass reads
+    lent: list[Variable]        # arguments, its next inputs, that it reads where they lie
     backward: Program | None    # where there is nothing to differentiate
     captured_back: list[Any]
     beside: int                 # bytes of arrays that the backward pass alone reads
@@ -60,10 +62,10 @@ class Pullback:
     """
 
     def __init__(
-        self, passes: Passes, residuals: list[Any], seeds_of: Callable[[Any], list[Any]],
-        structure: Any,
+        self, passes: Passes, residuals: list[Any], lent: list[Any],
+        seeds_of: Callable[[Any], list[Any]], structure: Any,
     ) -> None:
-        self._passes, self._residuals = passes, residuals
+        self._passes, self._residuals, self._lent = passes, residuals, lent
         self._seeds_of, self._structure = seeds_of, structure
         self._record = Record()
         self._record.number = (passes.forward.measured_peak_bytes or 0) + passes.beside
@@ -77,7 +79,8 @@ class Pullback:
                 "it, call ad.vjp inside the function that is differentiated")
         backward, found = self._passes.backward, []
         if backward is not None:
-            found = backward.run([*self._residuals, *given], self._passes.captured_back)
+            read = [*self._residuals, *self._lent, *given]
+            found = backward.run(read, self._passes.captured_back)
             self._record.number = self.held_bytes + (backward.measured_peak_bytes or 0)
         return unflatten(self._structure, found)
 
@@ -117,8 +120,8 @@ class Pullback:
 def run_forward(
     trace: Trace, outputs: list[Variable], seeds: list[Variable], grads: list[Variable],
     first: int,
-) -> tuple[list[Any], list[Any], Passes]:
-    """Choose the residuals and run the forward pass: (values, residuals, passes).
+) -> tuple[list[Any], list[Any], list[Any], Passes]:
+    """Choose the residuals and run the forward pass: (values, residuals, lent arrays, passes).
 
     The backward pass consists of the nodes from `first` on, and leads from the seeds to `grads`.
     """
@@ -132,14 +135,17 @@ def run_forward(
         passes = _passes(trace, outputs, kept, seeds, grads, trace.policy)
     bindings = trace.graph.bindings
     results = passes.forward.run([bindings[x.index] for x in passes.known], passes.captured)
-    return results[:len(outputs)], results[len(outputs):], passes
+    lent = [bindings[original(x).index] for x in passes.lent]
+    return results[:len(outputs)], results[len(outputs):], lent, passes
 
 
 def _passes(trace, outputs, kept, seeds, grads, policy):
     """Plan both passes; under a budget each has what the other, and the trace, leave of it."""
     graph = trace.graph
+    lent = [x for x in kept if is_lent(trace, x)]
+    kept = [x for x in kept if not is_lent(trace, x)]
     known = unrun([*outputs, *kept], graph.bindings)[2]
-    results, inputs = [*outputs, *kept], [*kept, *seeds]
+    results, inputs = [*outputs, *kept], [*kept, *lent, *seeds]
     forth = set(signature(known, results)[1])
     back = signature(inputs, grads)[1] if grads else []
     beside = sum(graph.payloads[node].nbytes for node in back if node not in forth)
@@ -149,7 +155,17 @@ def _passes(trace, outputs, kept, seeds, grads, policy):
     if grads:
         backward, captured_back = find_program(
             inputs, grads, _less(policy, forward.plan.result_bytes))
-    return Passes(known, kept, forward, captured, backward, captured_back, beside)
+    return Passes(known, kept, forward, captured, lent, backward, captured_back, beside)
+
+
+def is_lent(trace, x):
+    """Whether a value is an argument that the backward pass reads where it lies.
+
+    One that is not in C order would be packed in every call.
+    """
+    given = original(x)
+    return (trace.lends and any(given is one for one in trace.inputs)
+            and trace.graph.bindings[given.index].flags.c_contiguous)
 
 
 def _less(policy, nbytes):
@@ -177,7 +193,8 @@ def _within_budget(trace, outputs, seeds, grads, first):
     if found:
         best = min(found, key=_cost)
         try:
-            return _passes(trace, outputs, best.kept, seeds, grads, policy)
+            kept = [*best.kept, *best.lent]
+            return _passes(trace, outputs, kept, seeds, grads, policy)
         except BudgetError:
             return best
     held = trace.kept.nbytes            # by values that were looked at
@@ -248,8 +265,9 @@ def _choices(trace, outputs, seeds, grads, first, policy, found):
         for kept in choice(again - (held - marked)):
             yield kept
             if nbytes == policy.nbytes:     # copies, which a plan of both passes need not hold
-                nbytes -= sum(x.nbytes for x in kept
-                              if x.index in values or not graph.can_repeat(x.index))
+                nbytes -= sum(
+                    x.nbytes for x in kept if not is_lent(trace, x)
+                    and (x.index in values or not graph.can_repeat(x.index)))
         if len(found) > 1 and _cost(found[-1]) > min(map(_cost, found)):
             return
 

@@ -9,11 +9,11 @@ an input of the trace's later programs.
 import warnings
 
 from autodiff.caches import Cache
-from autodiff.core.arguments import graph_of, take
+from autodiff.core.arguments import graph_of, original, take
 from autodiff.core.containers import flatten, unflatten
 from autodiff.core.graph import Graph
 from autodiff.core.making import here
-from autodiff.core.operations import ARGUMENT, provide
+from autodiff.core.operations import provide
 from autodiff.core.queries import operations_of, signature, unrun
 from autodiff.core.variable import Variable
 from autodiff.errors import (
@@ -53,11 +53,12 @@ class Trace:
     """A graph being written by one call of an outermost transform.
 
     With `concrete`, the arguments have values that may be looked at; without (`ad.compile`,
-    `ad.plan`), looking at a value is an error.
+    `ad.plan`), looking at a value is an error. Where it `lends`, a pullback reads the arguments
+    where they lie.
     """
 
-    def __init__(self, policy, concrete=True):
-        self.policy, self.concrete = policy, concrete
+    def __init__(self, policy, concrete=True, lends=False):
+        self.policy, self.concrete, self.lends = policy, concrete, lends
         self.graph = Graph()
         self.inputs = []
         self.kept = Kept(self.graph, policy, find_program)
@@ -146,15 +147,11 @@ def variables_of(leaves, graph):
 
 # ---- running ---------------------------------------------------------------------------------
 
-def traced(body, args, kwargs, policy, names=None, graph=None):
-    """Run `body(args, kwargs)` in a trace: nested ones return Variables, the outermost arrays.
-
-    `graph` is that of Variables which the body reads beside its arguments, or None.
-    """
+def traced(body, args, kwargs, policy, names=None):
+    """Run `body(args, kwargs)` in a trace: nested ones return Variables, the outermost arrays."""
     if open_trace.get() is not None:
         return body(args, kwargs)
-    if graph is None:
-        graph = graph_of(args, kwargs)
+    graph = graph_of(args, kwargs)
     if graph is not None:
         with graph:
             return body(args, kwargs)
@@ -203,8 +200,7 @@ def is_tracing():
 
 def evaluate(x):
     """The value of a Variable, as a read-only array; see Variable.value."""
-    while x.op is ARGUMENT and x.inputs:            # an alias: the value of what it stands for
-        x, = x.inputs
+    x = original(x)
     graph = x.graph
     if x.index in graph.payloads:
         return graph.payloads[x.index]

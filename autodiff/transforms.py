@@ -275,44 +275,43 @@ def vjp(
     >>> pullback.residual_bytes, pullback.held_bytes, pullback.peak_bytes
     (16, 32, 48)
     """
-    return value_and_pullback(f, args, policy, list(range(len(args))))
+    return value_and_pullback(f, args, {}, policy, range(len(args)))
 
 
-def value_and_pullback(f, args, policy, numbers, name="vjp", graph=None):
-    """`vjp` of arguments that are numbered otherwise for the user, for the transform `name`.
+def value_and_pullback(f, args, kwargs, policy, chosen, name="vjp", lends=False):
+    """`vjp` of the arguments at `chosen`, for the transform `name`.
 
-    `graph` is that of Variables which f reads beside them, or None.
+    With `lends` the pullback reads the caller's arrays where they lie, so that none may change
+    before its last call; else it has copies of what it reads.
     """
-    names = [f"argument {k}" for k in numbers]
-
     def body(args, kwargs):
-        args, groups = fresh_arguments(args, range(len(args)), names)
-        outputs, structure = differentiable_outputs(f(*args), name, f)
+        args, groups = fresh_arguments(args, chosen)
+        outputs, structure = differentiable_outputs(f(*args, **kwargs), name, f)
         return outputs, structure, groups
 
     def seeds_of(u, outputs, structure):
         return matching_leaves(u, outputs, structure, "vjp: the cotangent", "value")
 
-    if is_tracing() or graph is not None or graph_of(args, {}) is not None:
-        outputs, structure, groups = traced(body, args, {}, policy, names, graph)
+    if is_tracing() or graph_of(args, kwargs) is not None:
+        outputs, structure, groups = traced(body, args, kwargs, policy)
 
         def pull(u):
             return pulled_back(outputs, groups, seeds_of(u, outputs, structure))
 
         return unflatten(structure, outputs), pull
 
-    trace = Trace(as_policy(policy))
+    trace = Trace(as_policy(policy), lends=lends)
     try:
         with trace:
-            outputs, structure, groups = body(*trace.take(args, {}, names))
+            outputs, structure, groups = body(*trace.take(args, kwargs))
             first = len(trace.graph)
             seeds = [argument(trace.graph, y.shape, y.dtype, "cotangent") for y in outputs]
             grads, grads_structure = flatten(pulled_back(outputs, groups, seeds))
-            values, residuals, passes = run_forward(trace, outputs, seeds, grads, first)
+            values, residuals, lent, passes = run_forward(trace, outputs, seeds, grads, first)
     finally:
         trace.close()
     pullback = Pullback(
-        passes, residuals, lambda u: seeds_of(u, outputs, structure), grads_structure)
+        passes, residuals, lent, lambda u: seeds_of(u, outputs, structure), grads_structure)
     return unflatten(structure, values), pullback
 
 

@@ -103,6 +103,20 @@ def test_an_argument_is_named_once(argnums):
         ad.hvp(lambda a, b: (a * b).sum(), argnums)(x, x, (x, x))
 
 
+def test_jacobians_and_hessians_copy_no_argument():
+    x, X = np.linspace(0, 1, 100), np.linspace(-1, 1, 300_000).reshape(3000, 100)
+
+    def f(x, X, scale):
+        return (np.tanh(X @ x) * scale).sum()
+
+    for transform in (ad.jacobian, ad.hessian):
+        g = transform(f)
+        expected = ad.compile(g)(x, X, scale=np.full(3000, 0.1))
+        with ad.use_policy(X.nbytes // 4):
+            found = g(x, X, scale=np.full(3000, 0.1))
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
 def test_hvp_holds_neither_the_gradient_nor_copies_of_arguments():
     x, X = np.linspace(0, 1, 1000), np.ones((50, 1000))
     with ad.use_policy(1.5 * x.nbytes):

@@ -167,6 +167,15 @@ cdef Variable fresh(Graph graph, object leaf, str name):
     return argument(graph, None, None, None, weak, leaf)
 
 
+cpdef Variable original(Variable x):
+    """What an alias, or an alias of one, stands for; any other Variable itself."""
+    cdef Graph graph = x.graph
+    cdef int32_t index = x.index
+    while graph.nodes[index].op == _argument.index and graph.nodes[index].n_inputs:
+        index = graph.sources[graph.nodes[index].first_edge]
+    return graph.handle(index)
+
+
 def positions(args, argnums):
     """`argnums` counted from the front; ArgumentError where there is no such argument."""
     cdef Py_ssize_t k, n = len(args)
