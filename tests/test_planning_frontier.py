@@ -2,6 +2,7 @@
 
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 
@@ -83,5 +84,5 @@ def test_impossible_numbers_of_points_are_refused(points):
 
 def test_no_point_is_dearer_than_solving_at_its_budget_at_once():
     problem = training_chain(8)
-    for point in frontier(problem, points=5):
+    for point in frontier(problem, points=np.int64(5)):
         assert point.schedule.cost == solve(problem, point.budget).cost

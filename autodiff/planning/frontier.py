@@ -6,6 +6,8 @@ by construction. It is filled coarsely first, then refined where it bends.
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from autodiff.errors import BudgetError, PolicyError, brief
 from autodiff.planning.costbound import ANY_ORDER, certified
 from autodiff.planning.limits import Limits, check_seed, check_time_limit
@@ -124,7 +126,7 @@ def frontier(problem, points=24, *, time_limit=4.0, seed=0, progress=None):
 
 def frontier_and_lowest(problem, points, time_limit=4.0, seed=0, progress=None):
     """Find the frontier, and the schedule of the lowest known peak, which may not be on it."""
-    if isinstance(points, bool) or not isinstance(points, int) or points < 2:
+    if isinstance(points, bool) or not isinstance(points, (int, np.integer)) or points < 2:
         raise PolicyError(f"points= is an int of at least 2, not {brief(points)}")
     require_problem(problem)
     if problem.drop.any():
