@@ -49,11 +49,12 @@ def fit(problem, policy, captured, allocate, early=None):
     """
     planner = Planner(problem, policy.time_limit, policy.seed)
     room = policy.nbytes - captured
+    found = stuck = None
     try:
-        found, stuck = packed(planner, room, policy.nbytes, allocate, 1 if early else TIGHTENINGS)
-        if early is not None and found is None:
-            found = planned_early(problem, policy, room, allocate, early)
-        if early is not None and found is None:
+        if early is not None:
+            found, _ = packed(planner, room, policy.nbytes, allocate, 1)
+            found = found or planned_early(problem, policy, room, allocate, early)
+        if found is None:
             found, stuck = packed(planner, room, policy.nbytes, allocate)
     except BudgetError as error:
         raise impossible(problem, policy.nbytes, error.bound, error.node, captured) from None

@@ -360,7 +360,7 @@ def value_and_tangent(
     names = [f"argument {k}" for k in range(n)]
 
     def body(given, kwargs):
-        fresh, groups = fresh_arguments(given[:n], chosen, names)
+        fresh, groups = fresh_arguments(given[:n], chosen)
         sources, along = [], []
         for k, direction, (structure, group) in zip(chosen, given[n:], groups, strict=True):
             sources += group

@@ -122,7 +122,7 @@ def take(Graph graph not None, args, kwargs, names, bint bound):
     return put_together(structure, leaves, &at), inputs
 
 
-def fresh_arguments(args, argnums, names=None):
+def fresh_arguments(args, argnums):
     """The arguments with fresh aliases in the place of those that are differentiated.
 
     Returns (arguments, list of (structure, Variables) by argnum). Each float leaf of an argument
@@ -136,7 +136,7 @@ def fresh_arguments(args, argnums, names=None):
     for k in argnums:
         targets, called, at = [], [], 0
         structure = take_apart(replaced[k], targets)
-        name_leaves(replaced[k], f"argument {k}" if names is None else names[k], called)
+        name_leaves(replaced[k], f"argument {k}", called)
         same_number(targets, called)
         for j in range(len(targets)):
             targets[j] = fresh(graph, targets[j], called[j])
