@@ -137,6 +137,16 @@ def test_regions_are_variables_of_the_graph():
     assert "copy" in {plan.operation(region) for _, region, _ in plan.steps}
 
 
+def test_a_region_that_is_none_is_refused():
+    plan = ad.plan(np.tanh, np.ones(3))
+    regions = plan.regions
+    for ask in (plan.variable, plan.operation, regions.describe, regions.operations,
+                regions.reads, regions.bytes_read):
+        for region in (-1, len(plan.problem), 10**9, 2**40):
+            with pytest.raises(ad.AutodiffError, match=f"region {region} of a program with"):
+                ask(region)
+
+
 def test_text_fits_a_screen_and_says_the_price():
     f, args = deep(layers=24)
     budget = ad.plan(f, *args).peak_bytes // 2

@@ -32,3 +32,5 @@ cdef class Regions(Layouts):
     cdef int32_t shaped_by(self, int32_t value) except -1
     cdef bint sums(self, int32_t value) noexcept
     cdef tuple pass_shape(self, int32_t value)
+    cdef object axes_of(self, int32_t value)
+    cdef int32_t value_of(self, Py_ssize_t k) except -1

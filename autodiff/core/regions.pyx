@@ -8,7 +8,7 @@ block by block, perhaps into a sum (which ones, `fuse` decides), or into a part 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.stdint cimport int8_t, int32_t, int64_t
 
-from ..errors import GraphError
+from ..errors import GraphError, IndexRangeError
 
 from .forms cimport Forms
 from .fuse cimport APART, INSIDE, PIECE, fuse
@@ -282,14 +282,20 @@ cdef class Regions(Layouts):
         found = self.inside.get(value)
         return <int32_t> found[0] if found else self.values[value].node
 
-    def axes_of(self, int32_t value):
+    cdef object axes_of(self, int32_t value):
         """The axes a pass sums."""
         cdef Node* node = &self.graph.nodes[self.values[value].node]
         return self.graph.attrs[node.attrs][0]
 
-    def operations(self, int k):
+    cdef int32_t value_of(self, Py_ssize_t k) except -1:
+        """The value of region `k`."""
+        if not 0 <= k < self.n_regions:
+            raise IndexRangeError(f"region {k} of a program with {self.n_regions} regions")
+        return self.computed[k]
+
+    def operations(self, Py_ssize_t k):
         """(operation name, graph node) of all that region `k` computes, its result last."""
-        cdef int32_t value = self.computed[k], piece, j
+        cdef int32_t value = self.value_of(k), piece, j
         cdef Value* x
         cdef list found = list(self.inside.get(value, ()))
         for piece in self.pieces.get(value, (value,)):
@@ -303,12 +309,12 @@ cdef class Regions(Layouts):
             found.append(self.describe(k))
         return found
 
-    def bytes_read(self, int k):
+    def bytes_read(self, Py_ssize_t k):
         """Bytes of each operand of region `k`, once where one is read twice.
 
         Those of its elements; of a repeated one (a broadcast), of what lies in memory.
         """
-        cdef Value* x = &self.values[self.computed[k]]
+        cdef Value* x = &self.values[self.value_of(k)]
         cdef Value* u
         cdef int32_t j
         cdef dict found = {}
@@ -317,15 +323,15 @@ cdef class Regions(Layouts):
             found[self.inputs[x.first_input + j]] = min(u.nbytes, u.reach)
         return list(found.values())
 
-    def reads(self, int k):
+    def reads(self, Py_ssize_t k):
         """The graph node of each operand of region `k`."""
-        cdef Value* x = &self.values[self.computed[k]]
+        cdef Value* x = &self.values[self.value_of(k)]
         cdef int32_t j
         return [self.values[self.inputs[x.first_input + j]].node for j in range(x.n_inputs)]
 
-    def describe(self, int k):
+    def describe(self, Py_ssize_t k):
         """(operation name, graph node) of region `k`."""
-        cdef Value* x = &self.values[self.computed[k]]
+        cdef Value* x = &self.values[self.value_of(k)]
         return (<Operation> operations[x.op]).name, x.node
 
     @property
