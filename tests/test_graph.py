@@ -330,6 +330,10 @@ def test_a_variable_is_no_place_no_array_and_no_pickle(g):
     x = ad.variable("x", (3,))
     with pytest.raises(TypeError, match=r"ad\.variable"):
         ad.Variable()
+    with pytest.raises(TypeError, match=r"ad\.variable"):
+        ad.Variable.__new__(ad.Variable)
+    with pytest.raises(TypeError, match=r"ad\.variable"):
+        type("Heir", (ad.Variable,), {"__init__": lambda self: None})()
     with pytest.raises(ad.GraphError, match=r"np\.where"):
         x[0] = 1.0
     for convert in (np.asarray, np.array, lambda v: np.sum([v, v])):
@@ -370,3 +374,11 @@ def test_an_error_leaves_the_graph_as_it_was(g):
         x + y
     assert len(g) == n
     assert (x + 1.0).inputs[0] is x
+
+
+def test_whether_a_node_can_repeat_is_asked_of_nodes_of_the_graph(g):
+    y = np.tanh(ad.variable("x"))
+    assert g.can_repeat(y.index)
+    for index in (-1, len(g), 10**9):
+        with pytest.raises(IndexError, match="node"):
+            g.can_repeat(index)

@@ -17,7 +17,7 @@ from .keys cimport Unmerged, tagged
 from .lines cimport place_of, text_of, user_line
 from .nodes cimport Node, Nodes
 from .operations cimport Operation, functions, operations, type_dtypes
-from .variable cimport Variable
+from .variable cimport Variable, new_variable
 
 cdef enum:
     MAX_NDIM = 32                 # as in call.h
@@ -138,7 +138,10 @@ cdef class Graph(Nodes):
 
     def can_repeat(self, Py_ssize_t index):
         """Whether a node is computed, and may be computed a second time."""
-        cdef Node* node = &self.nodes[index]
+        cdef Node* node
+        if not 0 <= index < self.n_nodes:
+            raise IndexError(f"node {index} of a graph with {self.n_nodes} nodes")
+        node = &self.nodes[index]
         return node.n_inputs > 0 and (<Operation> operations[node.op]).effect != "callback"
 
     def forget(self):
@@ -247,7 +250,7 @@ cdef class Graph(Nodes):
         cdef Variable v
         if self.handles[index] != NULL:
             return <Variable> self.handles[index]
-        v = Variable.__new__(Variable)
+        v = new_variable()
         v.graph = self
         v.index = index
         self.handles[index] = <void*> v

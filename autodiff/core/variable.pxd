@@ -7,3 +7,6 @@ cdef class Variable:
     cdef readonly Graph graph
     cdef readonly int index
     cdef object __weakref__
+
+
+cdef Variable new_variable()

@@ -59,6 +59,19 @@ cdef object reduced(str name, x, axis, keepdims, dict options):
     return functions[name](x, axis=axis, keepdims=keepdims)
 
 
+cdef int being_made = 0           # Variables that graphs make now: those of others have no graph
+
+
+cdef Variable new_variable():
+    """A Variable whose graph and index the caller sets at once."""
+    global being_made
+    being_made += 1
+    try:
+        return Variable.__new__(Variable)
+    finally:
+        being_made -= 1
+
+
 @cython.freelist(64)      # a sweep makes and drops a handle for each node it looks at
 @cython.no_gc_clear       # __dealloc__ must still see the graph
 cdef class Variable:
@@ -79,8 +92,9 @@ cdef class Variable:
     Source: section 6.5.1.
     """
 
-    def __init__(self):
-        raise TypeError("use ad.variable(name, shape, dtype) to make a Variable")
+    def __cinit__(self):
+        if not being_made:
+            raise TypeError("use ad.variable(name, shape, dtype) to make a Variable")
 
     def __dealloc__(self):
         if self.graph is not None:
