@@ -130,7 +130,7 @@ class Program:
 
     def share_record(self, record):
         """Let a function that runs several programs keep one record of what was measured."""
-        self._record = self._executable.record = record
+        self._executable.record = self._record = record
 
     def __repr__(self):
         return (
@@ -180,16 +180,13 @@ class Program:
 
         `name_of` the number of a result makes what an error calls the array that is given for it.
         """
-        given = tuple(arrays)
-        arrays, strides = self._executable.accept(given)
+        arrays, strides = self._executable.accept(tuple(arrays))
         executable, plan = self._for_strides(strides)
         if out is None:
             return executable(arrays, constants)
         if not isinstance(out, (list, tuple)):
             raise ArgumentError(f"out= takes a list of arrays, not a {type(out).__name__}")
-        executable, into = plan.executable_out, list(out)
-        executable.check(into, list(given), name_of)
-        executable(arrays, constants, None, into)
+        plan.executable_out(arrays, constants, None, list(out), 1, name_of)
         return out
 
     def plan_for(self, *arrays):

@@ -148,6 +148,31 @@ def test_captured_arrays_in_place_of_the_graphs_own_are_checked(captured, words)
         program.executable([], program.constants())
 
 
+@pytest.mark.parametrize("given", [
+    None, 1.0, np.zeros(2), np.zeros(3, np.float32), np.zeros(6)[::2], np.broadcast_to(0.0, 3)])
+def test_an_executable_checks_its_arrays(given):
+    with ad.Graph():
+        x = ad.variable("x", (3,))
+        program = ad.Program([x], [np.tanh(x)])
+    strided = np.arange(6.0)[::2]
+    np.testing.assert_array_equal(program(strided)[0], program(strided.copy())[0])
+    with pytest.raises(ad.ArgumentError, match=r"argument 0 of a run is float64 of shape \(3,\)"):
+        program.executable([given], [])
+    with pytest.raises(ad.ArgumentError, match="made for it"):
+        program.executable([np.zeros(3)], [], None, [np.zeros(3)])
+    with pytest.raises(ad.AutodiffError, match="out="):
+        program.plan.executable_out([np.zeros(3)], [], None, [given])
+
+
+def test_a_record_is_one():
+    program = tanh_program()
+    for given in (None, 5):
+        with pytest.raises(TypeError, match="record"):
+            program.share_record(given)
+    program(np.zeros(1000))
+    assert program.measured_peak_bytes == program.peak_bytes
+
+
 def test_an_output_that_depends_on_no_input_given_is_refused():
     with ad.Graph():
         x, y = ad.variable("x"), ad.variable("y")

@@ -19,11 +19,13 @@ cdef class Executable:
     cdef readonly int64_t arena_bytes, block_bytes, small_bytes, captured_bytes
     cdef readonly int64_t moved_bytes     # by moves of buffers, during a run
     cdef readonly int64_t effort          # put into the packing
-    cdef public Record record     # of `measured_peak_bytes`; programs let theirs share one
+    cdef Record measured          # of `measured_peak_bytes`; programs let theirs share one
     cdef Code code
+    cdef bint given               # results are written into arrays of the caller's
     cdef bint quick               # so little work that it keeps the interpreter's lock
     cdef list dtypes              # of the arguments
     cdef list shapes              # of the arguments
+    cdef list strides             # of the arguments, None where they are in C order
     cdef Input* inputs
     cdef int64_t* extents         # the shapes of the inputs, one after another
     cdef Output* outputs
@@ -31,8 +33,9 @@ cdef class Executable:
     cdef object __weakref__
 
     cdef int note_inputs(self) except -1
+    cdef object coerce(self, Py_ssize_t k, object given)
     cdef int note_outputs(self) except -1
-    cdef int check_captured(self, Py_ssize_t n, list constants) except -1
+    cdef int check_given(self, list arrays, list constants) except -1
     cdef Py_ssize_t n_addresses(self) noexcept
     cdef list run(self, char** bases, int64_t* spent, list out, int64_t times=*)
     cdef int fail(self, int status, void* of_run, int64_t failed) except -1

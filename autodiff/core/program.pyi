@@ -22,7 +22,10 @@ class Executable:
         record: Record | None = None,
         effort: int = 1,
     ) -> None: ...
-    record: Record
+    @property
+    def record(self) -> Record: ...
+    @record.setter
+    def record(self, record: Record) -> None: ...
     @property
     def regions(self) -> Regions: ...
     @property
@@ -46,10 +49,6 @@ class Executable:
     def accept(
         self, given: tuple[Any, ...]
     ) -> tuple[list[NDArray[Any]], tuple[tuple[int, ...] | None, ...] | None]: ...
-    def check(
-        self, out: list[Any], arrays: list[Any], name_of: Callable[[int], str]
-    ) -> None: ...
-    def coerce(self, k: int, given: Any) -> NDArray[Any]: ...
     def __call__(
         self,
         arrays: list[NDArray[Any]],
@@ -57,4 +56,5 @@ class Executable:
         spent: NDArray[np.int64] | None = None,
         out: list[NDArray[Any]] | None = None,
         times: int = 1,
+        name_of: Callable[[int], str] = ...,
     ) -> list[NDArray[Any]]: ...

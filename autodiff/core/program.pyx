@@ -33,6 +33,7 @@ from .record cimport Record
 from .regions cimport Regions
 from .results cimport Memory, check_results, new_memory, new_result
 from .steps cimport Steps
+from .values cimport ARGUMENT
 
 cnp.import_array()
 
@@ -81,11 +82,11 @@ cdef class Executable:
                  int64_t effort=1):
         cdef int32_t node
         self.regions = regions
-        self.record = Record() if record is None else record
+        self.measured = Record() if record is None else record
         self.captured_bytes = regions.captured_bytes
         self.dtypes = [type_dtypes[regions.graph.nodes[node].dtype] for node in regions.arguments]
         self.shapes = [<tuple> regions.graph.nodes[node].shape for node in regions.arguments]
-        self.effort = effort
+        self.given, self.effort = given, effort
         self.code = Code(regions, steps, taken, workspace, given, effort)
         self.arena_bytes = self.code.arena_bytes
         self.block_bytes = self.code.block_bytes
@@ -99,6 +100,12 @@ cdef class Executable:
         """What each argument must be, where a loop without Python looks it up."""
         cdef Py_ssize_t k, d, at = 0
         cdef object shape
+        cdef int32_t v
+        self.strides = [None] * len(self.shapes)
+        for v in range(self.regions.n_values):
+            if (self.regions.values[v].base == ARGUMENT and self.regions.values[v].root == v
+                    and not self.regions.is_dense(v)):
+                self.strides[self.regions.values[v].slot] = self.regions.strides_of(v)
         self.n_inputs = len(self.shapes)
         self.inputs = <Input*> PyMem_Malloc((self.n_inputs + 1) * sizeof(Input))
         self.extents = <int64_t*> PyMem_Malloc(
@@ -136,9 +143,18 @@ cdef class Executable:
         return self.arena_bytes + self.block_bytes + self.small_bytes + self.captured_bytes
 
     @property
+    def record(self):
+        """Of `measured_peak_bytes`."""
+        return self.measured
+
+    @record.setter
+    def record(self, Record record not None):
+        self.measured = record
+
+    @property
     def measured_peak_bytes(self):
         """The same, as the last run that ended in this thread recorded it; None before."""
-        return self.record.number
+        return self.measured.number
 
     @property
     def instruction_steps(self):
@@ -174,7 +190,7 @@ cdef class Executable:
         return arrays, tuple([None if array.flags.c_contiguous else array.strides
                               for array in arrays])
 
-    def coerce(self, Py_ssize_t k, given):
+    cdef object coerce(self, Py_ssize_t k, object given):
         """One argument that is not at once what the program takes, or the error about it."""
         cdef object dtype = self.dtypes[k]
         name = self.regions.graph.handle(self.regions.arguments[k]).name
@@ -212,16 +228,27 @@ cdef class Executable:
             array = array.astype(dtype)
         return array
 
-    cdef int check_captured(self, Py_ssize_t n, list constants) except -1:
-        """Raise where there are not as many arrays, or other captured ones, than a run reads."""
+    cdef int check_given(self, list arrays, list constants) except -1:
+        """Raise where a run would read other arrays than these, or otherwise than they lie."""
         cdef list nodes = self.regions.constants
         cdef int dense = cnp.NPY_ARRAY_C_CONTIGUOUS | cnp.NPY_ARRAY_ALIGNED
-        cdef Py_ssize_t k
+        cdef Py_ssize_t k, n = len(arrays)
         cdef Variable x
         if n != self.n_inputs or len(constants) != len(nodes):
             raise ArgumentError(
                 f"the program takes {self.n_inputs} arrays and {len(nodes)} captured ones, {n} and "
                 f"{len(constants)} were given")
+        for k in range(n):
+            array, strides = arrays[k], self.strides[k]
+            if strides is None and fits(array, &self.inputs[k]):
+                continue
+            if not (cnp.PyArray_CheckExact(array) and array.dtype == self.dtypes[k]
+                    and array.shape == self.shapes[k] and array.flags.aligned
+                    and (array.flags.c_contiguous if strides is None
+                         else array.strides == strides)):
+                raise ArgumentError(
+                    f"argument {k} of a run is {self.dtypes[k]} of shape {self.shapes[k]}, as "
+                    f"`accept` gives it; {brief(array)} was given")
         for k in range(len(nodes)):
             array = constants[k]
             x = self.regions.graph.handle(nodes[k])
@@ -232,20 +259,14 @@ cdef class Executable:
                     f"{brief(array)} was given for it")
         return 0
 
-    def check(self, list out, list arrays, name_of):
-        """Raise DTypeError, ShapeError or ArgumentError where results cannot be written into out.
-
-        `arrays` are the arguments, which must lie elsewhere; `name_of` names a result.
-        """
-        check_results(out, self.n_outputs, self.outputs, arrays, name_of)
-
     def __call__(self, list arrays, list constants, int64_t[::1] spent=None, list out=None,
-                 int64_t times=1):
-        """Run on arrays of the right shapes, dtypes and layouts; return the list of results.
+                 int64_t times=1, name_of="array {}".format):
+        """Run on arrays as `accept` gives them; return the list of results.
 
         `constants` are the captured arrays, in the order of `regions.constants`. `spent`, where
         it is given, is filled with the nanoseconds of each instruction, see `instruction_steps`.
-        `out` holds the arrays of the results, checked by `check`, where the code was made for them.
+        `out` holds the arrays of the results, where the code was made for them; `name_of` the
+        number of a result makes what an error calls its array.
         `times`: how often to run, into the same results, for who measures what lies outside.
         """
         cdef Py_ssize_t k, n = len(arrays)
@@ -256,7 +277,11 @@ cdef class Executable:
             if spent.shape[0] != self.code.size:
                 raise ArgumentError("spent has another length than there are instructions")
             clocked = &spent[0] if spent.shape[0] else NULL
-        self.check_captured(n, constants)
+        self.check_given(arrays, constants)
+        if out is not None:
+            if not self.given:
+                raise ArgumentError("out= takes a program that was made for it")
+            check_results(out, self.n_outputs, self.outputs, arrays, name_of)
         if self.n_addresses() > ROOM:
             bases = allocate_addresses(self.n_addresses())
         try:
@@ -317,7 +342,7 @@ cdef class Executable:
             self.fail(status, &run, failed)
         if memory is not None:
             keep_first(memory.block, code.kept_bytes)
-        self.record.set(high[0] + high[1] + self.small_bytes + self.captured_bytes)
+        self.measured.set(high[0] + high[1] + self.small_bytes + self.captured_bytes)
         return results if out is None else out
 
     cdef int fail(self, int status, void* of_run, int64_t failed) except -1:
