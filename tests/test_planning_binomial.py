@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from autodiff.errors import PolicyError
 from autodiff.planning import binomial, mixed, replay
+from autodiff.planning.actions import Actions
 
 
 def execute(n, slots, actions):
@@ -177,6 +178,28 @@ def test_actions_are_read_aloud():
     assert str(mixed(2, 1)[1]).splitlines()[0] == "run step 0 and keep its tape in slot 0"
     assert str(binomial(10**6, 5)[1]).endswith("…")
     assert repr(binomial(10, 3)[1]) == "<Binomial: 10 steps in 3 slots>"
+
+
+def test_streams_are_made_of_what_is_checked():
+    """A stream of no slots had no end, and others read memory beyond their tables."""
+    tabled, counted = type(mixed(5, 2)[1]), type(binomial(5, 2)[1])
+    for n, slots in ((5, 0), (-5, 3), (2**31, 3)):
+        with pytest.raises(PolicyError):
+            counted(n, slots)
+    with pytest.raises(PolicyError, match=r"mixed\(n, slots\)"):
+        tabled()
+    for empty in (tabled.__new__(tabled), counted.__new__(counted), binomial(0, 3)[1]):
+        assert replay(empty) == {"advances": 0, "runs": 0, "slots": 0}
+
+    class Broken(Actions):
+        def restarted(self):
+            return None
+
+    for actions in (None, Broken()):
+        with pytest.raises(TypeError):
+            replay(actions)
+    with pytest.raises(TypeError):
+        list(Broken())
 
 
 @pytest.mark.parametrize("function", [binomial, mixed])

@@ -50,7 +50,7 @@ cdef class Actions:
         raise NotImplementedError
 
     def __iter__(self):
-        cdef Actions stream = self.restarted()
+        cdef Actions stream = <Actions?> self.restarted()
         cdef Action action = stream.following()
         while action.kind != END:
             other = None if action.other < 0 else action.other
@@ -131,7 +131,7 @@ cdef const char* act(Action a, Tally* t, int64_t* at_hand, int64_t[::1] state, i
     return NULL
 
 
-def replay(Actions actions):
+def replay(Actions actions not None):
     """Carry actions out on the numbers of states and tapes, checking each.
 
     Returns
@@ -152,7 +152,7 @@ def replay(Actions actions):
     >>> count, replay(actions)
     (15, {'advances': 15, 'runs': 10, 'slots': 3})
     """
-    cdef Actions stream = actions.restarted()
+    cdef Actions stream = <Actions?> actions.restarted()
     cdef int64_t[::1] state = np.full(stream.slots, NOTHING)
     cdef int64_t[::1] tape = np.full(stream.slots, NOTHING)
     cdef int64_t at_hand = 0, number = 0

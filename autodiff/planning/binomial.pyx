@@ -70,6 +70,7 @@ cdef class Binomial(Actions):
     cdef int64_t at_hand
 
     def __init__(self, n, slots):
+        n, slots = check_chain(n, slots)
         self.n, self.slots = n, min(slots, n)
         self.state = np.empty(self.slots, np.int64)
         self.r = np.empty(self.slots, np.int64)
@@ -80,7 +81,7 @@ cdef class Binomial(Actions):
             self.beta[0] = comb(self.slots + r, self.slots)
 
     def restarted(self):
-        return Binomial(self.n, self.slots)
+        return Binomial(self.n, max(1, self.slots))
 
     cdef int64_t split(self) noexcept nogil:
         """Find how far to advance before the next state is stored, with room for it.

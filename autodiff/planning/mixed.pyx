@@ -59,14 +59,11 @@ cdef class Mixed(Actions):
     cdef int64_t left           # steps not reversed yet
     cdef int64_t at_hand
 
-    def __init__(self, n, slots, choice):
-        self.n, self.slots, self.choice = n, slots, choice
-        self.number = np.empty(slots, np.int64)
-        self.is_tape = np.empty(slots, np.int32)
-        self.left, self.top, self.at_hand = n, 0, 0
+    def __init__(self):
+        raise PolicyError("the actions of a table are made by mixed(n, slots)")
 
     def restarted(self):
-        return Mixed(self.n, self.slots, self.choice)
+        return new_mixed(self.n, self.slots, self.choice)
 
     cdef Action following(self) noexcept nogil:
         cdef Action action
@@ -111,6 +108,15 @@ cdef class Mixed(Actions):
         if far == 1:
             self.at_hand += 1
         return action
+
+
+cdef Mixed new_mixed(int64_t n, int64_t slots, int32_t[:, ::1] choice):
+    cdef Mixed actions = Mixed.__new__(Mixed)
+    actions.n, actions.slots, actions.choice = n, slots, choice
+    actions.number = np.empty(slots, np.int64)
+    actions.is_tape = np.empty(slots, np.int32)
+    actions.left, actions.top, actions.at_hand = n, 0, 0
+    return actions
 
 
 def mixed(n, slots):
@@ -165,4 +171,4 @@ def mixed(n, slots):
     cdef int32_t[:, ::1] choice_table = choice
     with nogil:
         fill(run_table, choice_table)
-    return int(runs[slots, n]), Mixed(n, slots, choice)
+    return int(runs[slots, n]), new_mixed(n, slots, choice_table)
