@@ -74,6 +74,15 @@ cdef _view(Steps steps, void* data, int typenum):
     return view
 
 
+cdef _column(given, dtype, str what):
+    """Read one column of integers; ValueError where the type of the steps does not hold them."""
+    found = np.asarray(given)
+    column = np.ascontiguousarray(found, dtype)
+    if found.dtype != dtype and (column != found).any():
+        raise ValueError(f"{what} are integers of {np.dtype(dtype)}, not all of these")
+    return column
+
+
 cdef class Steps:
     """Hold the ordered steps of a plan: ("compute" | "free", node, option).
 
@@ -110,13 +119,13 @@ cdef class Steps:
     def from_arrays(actions, nodes, options=None):
         """Copy steps from arrays: actions (0 compute, 1 free), nodes, options (0 when left out)."""
         cdef Steps steps = Steps()
-        cdef const int8_t[::1] action = np.ascontiguousarray(actions, np.int8)
-        cdef const int32_t[::1] node = np.ascontiguousarray(nodes, np.int32)
+        cdef const int8_t[::1] action = _column(actions, np.int8, "actions")
+        cdef const int32_t[::1] node = _column(nodes, np.int32, "nodes")
         cdef const int8_t[::1] option
         cdef int64_t i
         if options is None:
             options = np.zeros(node.shape[0], np.int8)
-        option = np.ascontiguousarray(options, np.int8)
+        option = _column(options, np.int8, "options")
         if not action.shape[0] == node.shape[0] == option.shape[0]:
             raise ValueError(
                 f"actions, nodes and options differ in length: "
