@@ -385,3 +385,9 @@ def test_out_that_was_taken_over_in_place_is_right():
         step(x, out=out)
         assert same(x, before)
         assert all(same(a, b) for a, b in zip(out, expected, strict=True))
+
+
+def test_a_compiled_function_without_its_making_is_no_crash():
+    bare = type(ad.compile(np.tanh))
+    with pytest.raises(AttributeError):
+        bare.__new__(bare)(np.ones(3))

@@ -309,6 +309,9 @@ cdef class Calls:
     cdef object current_policy    # context variable: what None means
     cdef object open_trace        # context variable: the trace being written
 
+    def __cinit__(self):
+        self.recent = Recent()
+
     def __call__(self, *args, **kwargs):
         cdef dict given = kwargs
         cdef object out = None, policy = self.policy, found
