@@ -80,6 +80,17 @@ def test_other_structures_are_refused():
         optimiser.update([np.zeros(2), np.zeros(2)], [np.zeros(2), np.zeros(2)], state)
 
 
+@pytest.mark.parametrize("optimiser", [ad.optim.Adam(), ad.optim.SGD(0.1, 0.9)])
+@pytest.mark.parametrize("other", [(3, 2), (1,), ()])
+def test_other_shapes_are_refused(optimiser, other):
+    """Broadcast, they would give parameters of another shape, or one gradient for all elements."""
+    params, state = {"W": np.ones(2)}, optimiser.init({"W": np.ones(2)})
+    with pytest.raises(ad.ArgumentError, match="shape"):
+        optimiser.update(params, {"W": np.ones(other)}, state)
+    with pytest.raises(ad.ArgumentError, match="shape"):
+        optimiser.update(params, params, optimiser.init({"W": np.ones(other)}))
+
+
 def test_fit_takes_it():
     X = np.linspace(-1, 1, 64)[:, None]
     params, history = ad.nn.fit(

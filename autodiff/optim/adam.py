@@ -64,13 +64,15 @@ class Adam:
         Raises
         ------
         ArgumentError
-            When parameters, gradients and state differ in structure.
+            When parameters, gradients and state differ in structure or shape.
         """
         leaves, structure = flatten(params)
         gradients, found = flatten(grads)
         t, first, second = state
-        if found != structure or len(first) != len(leaves):
-            raise ArgumentError("Adam: parameters, gradients and state differ in structure")
+        shapes = [[np.shape(leaf) for leaf in part] for part in (leaves, gradients, first, second)]
+        if found != structure or any(shape != shapes[0] for shape in shapes):
+            raise ArgumentError(
+                "Adam: parameters, gradients and state differ in structure or shape")
         t += 1
         first = [self.rho1 * s + (1 - self.rho1) * g for s, g in zip(first, gradients, strict=True)]
         second = [self.rho2 * r + (1 - self.rho2) * (g * g)

@@ -44,11 +44,18 @@ class SGD:
         return [np.zeros_like(leaf) for leaf in flatten(params)[0]]
 
     def update(self, params, grads, state):
-        """Return (params, state) after one step; nothing given is modified."""
+        """Return (params, state) after one step; nothing given is modified.
+
+        Raises
+        ------
+        ArgumentError
+            When parameters, gradients and state differ in structure or shape.
+        """
         leaves, structure = flatten(params)
         gradients, found = flatten(grads)
-        if found != structure or len(state) != len(leaves):
-            raise ArgumentError("SGD: parameters, gradients and state differ in structure")
+        shapes = [[np.shape(leaf) for leaf in part] for part in (leaves, gradients, state)]
+        if found != structure or not shapes[0] == shapes[1] == shapes[2]:
+            raise ArgumentError("SGD: parameters, gradients and state differ in structure or shape")
         velocities = [self.momentum * v - self.rate * g
                       for v, g in zip(state, gradients, strict=True)]
         moved = [W + v for W, v in zip(leaves, velocities, strict=True)]
