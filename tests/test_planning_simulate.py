@@ -257,6 +257,21 @@ def test_what_is_no_step_is_refused(steps):
         simulate(problem, steps)
 
 
+def test_steps_that_are_a_plan_stay_as_they_are():
+    """Programs are made of them, and of what they take over."""
+    problem = Problem([8, 8], [1, 1], [[], [0]], [1])
+    steps = Steps([("compute", 0)])
+    with pytest.raises(PlanError, match="not held at the end"):
+        simulate(problem, steps)
+    steps.append("compute", 1)
+    found = simulate(problem, steps)
+    with pytest.raises(ValueError, match="complete"):
+        steps.append("compute", 10**6)
+    for array in (found.taken, found.live_bytes, found.evaluations):
+        with pytest.raises(ValueError, match="read-only"):
+            array[:] = 10**6
+
+
 def test_steps_from_arrays_are_checked():
     assert Steps.from_arrays([0, 1], [5, 5]) == [("compute", 5, 0), ("free", 5, 0)]
     with pytest.raises(ValueError, match="action 2 is neither"):

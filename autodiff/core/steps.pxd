@@ -33,4 +33,5 @@ cdef inline int push(StepArray* steps, int8_t action, int32_t node, int8_t optio
 @cython.final
 cdef class Steps:
     cdef StepArray c
-    cdef bint frozen    # a NumPy view exists, so the arrays may not move any more
+    cdef bint frozen    # a plan, or a NumPy view exists: the arrays may not change any more
+    cdef int readers    # threads that read the arrays without the interpreter's lock

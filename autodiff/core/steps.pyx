@@ -141,8 +141,9 @@ cdef class Steps:
 
     def append(self, action, node, option=0):
         """Add one step at the end: an action ("compute" or "free"), a node and an option."""
-        if self.frozen:
-            raise ValueError("these steps are complete: their arrays have been handed out")
+        if self.frozen or self.readers:
+            raise ValueError(
+                "these steps are complete: they are a plan, or their arrays have been handed out")
         if action not in ACTIONS:
             raise ValueError(
                 f"step {self.c.size}: action {action!r} is neither 'compute' nor 'free'"

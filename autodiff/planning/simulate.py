@@ -8,6 +8,7 @@ from functools import cached_property
 from autodiff.core.steps import Steps
 from autodiff.errors import PlanError
 from autodiff.planning import simulator
+from autodiff.planning.columns import frozen
 from autodiff.planning.problem import require_problem
 
 
@@ -43,7 +44,8 @@ class Simulation:
 
     @cached_property
     def _profile(self):
-        return _run(self.problem, self.steps, profile=True)[-2:]
+        live_bytes, taken = _run(self.problem, self.steps, profile=True)[-2:]
+        return frozen(live_bytes), frozen(taken)
 
     @property
     def live_bytes(self):

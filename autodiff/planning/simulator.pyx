@@ -193,7 +193,7 @@ cdef Outcome run(
 
 
 def simulate_steps(
-    Steps steps,
+    Steps steps not None,
     const int64_t[::1] nbytes,
     const int64_t[::1] workspace,
     const int64_t[::1] input_start,
@@ -253,12 +253,16 @@ def simulate_steps(
     cdef uint8_t[::1] held_view = held
     cdef int32_t[::1] views_view = views
     cdef int64_t[::1] evaluations_view = evaluations
+    steps.readers += 1
     with nogil:
         out = run(
             &steps.c, nbytes, workspace, input_start, input_index, inplace_start, inplace_index,
             after_start, after_index, root, target, keep, once, held_view, views_view,
             evaluations_view, live_pointer, taken_pointer,
         )
+    steps.readers -= 1
+    if out.fault == 0:
+        steps.frozen = True     # what has been found right stays so: programs are made of it
     return (
         out.peak, out.peak_step, evaluations, out.step, out.fault, out.other, live_bytes, taken
     )
