@@ -318,6 +318,20 @@ def test_an_infinite_seed_meets_no_zero_factor():
 
 # ---- errors ------------------------------------------------------------------------------------
 
+def test_powers_with_a_modulus_are_refused_as_of_arrays():
+    x = ad.variable("x", (3,))
+    for base, exponent in ((x, 2), (2, x), (x, x)):
+        with pytest.raises(TypeError, match="unsupported"):
+            pow(base, exponent, 3)
+
+
+def test_a_rule_is_asked_of_arguments_that_are_there():
+    y = np.tanh(ad.variable("x", (3,)))
+    for position in (-1, 1, 100):
+        with pytest.raises(ad.IndexRangeError, match="tanh has no argument"):
+            y.op.bprop(position, y, y, *y.inputs)
+
+
 def test_errors_name_the_operation_and_the_users_line():
     x = leaf(3)
     with pytest.raises(ad.ShapeError, match=r"add: shapes \(3,\) and \(4,\).*test_elementwise"):

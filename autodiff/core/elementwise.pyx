@@ -10,7 +10,7 @@ from cpython.mem cimport PyMem_Free
 from libc.stdint cimport int8_t, int32_t
 from libc.string cimport memcpy
 
-from ..errors import DTypeError, GraphError, NumberError, ShapeError, brief
+from ..errors import DTypeError, GraphError, IndexRangeError, NumberError, ShapeError, brief
 
 from .constants cimport capture, literal
 from .graph cimport Graph
@@ -130,6 +130,8 @@ cdef class Elementwise(Operation):
 
     def bprop(self, int position, g, y, *inputs):
         """The vector-Jacobian product towards one input (eq. 6.54)."""
+        if not 0 <= position < len(self.actions):
+            raise IndexRangeError(f"{self.name} has no argument {position}")
         action = self.actions[position]
         if len(inputs) == 1:      # without a tuple, see Sweep.push
             return action(g, y, inputs[0])

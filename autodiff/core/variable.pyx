@@ -264,9 +264,14 @@ cdef class Variable:
     # ---- operators ----------------------------------------------------------------------------
 
     def __pow__(self, other, modulus):
+        if modulus is not None:
+            return NotImplemented                 # as arrays
         if type(other) is int and other == 2 and self.dtype.kind == "b":
             return functions["square"](self)      # NumPy: of booleans int8, np.power has int64
         return operate(POWER, self, other)
+
+    def __rpow__(self, other, modulus):
+        return operate(POWER, other, self) if modulus is None else NotImplemented
 
     def __add__(self, other): return operate(ADD, self, other)
     def __radd__(self, other): return operate(ADD, other, self)
@@ -280,7 +285,6 @@ cdef class Variable:
     def __rfloordiv__(self, other): return operate(FLOOR_DIVIDE, other, self)
     def __mod__(self, other): return operate(REMAINDER, self, other)
     def __rmod__(self, other): return operate(REMAINDER, other, self)
-    def __rpow__(self, other, modulus): return operate(POWER, other, self)
     def __matmul__(self, other): return functions["matmul"](self, other)
     def __rmatmul__(self, other): return functions["matmul"](other, self)
     def __lt__(self, other): return operate(LESS, self, other)
