@@ -127,11 +127,11 @@ def test_version_is_written_once():
 
 
 def test_import_loads_nothing_heavy():
-    program = "import sys, autodiff; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    program = "import sys, autodiff; print(*sorted(sys.modules))"
     command = [sys.executable, *(["-P"] if INSTALLED else []), "-c", program]
     where = ROOT / "tests" if INSTALLED else ROOT
     loaded = subprocess.run(command, capture_output=True, text=True, check=True, cwd=where).stdout
-    heavy = {"scipy", "Cython", "matplotlib", "tqdm", "sklearn", "hypothesis", "pytest"}
+    heavy = {"scipy", "Cython", "matplotlib", "tqdm", "sklearn", "hypothesis", "pytest", "numpy.ma"}
     assert {"autodiff", "numpy"} <= set(loaded.split())
     assert not heavy & set(loaded.split())
 

@@ -20,7 +20,6 @@ from .variable cimport Variable
 cdef Operation _argument = operation("argument")
 cdef frozenset computable = frozenset("?bhilqBHILQfd")    # characters of dtypes
 cdef object ndarray = np.ndarray, generic = np.generic
-cdef tuple refused = (np.ma.MaskedArray, np.matrix)
 
 
 cpdef Variable argument(Graph graph, shape, dtype, str name=None, bint weak=False,
@@ -45,18 +44,22 @@ cpdef Variable argument(Graph graph, shape, dtype, str name=None, bint weak=Fals
     return graph.handle(index)
 
 
+cdef bint is_refused(object leaf) except -1:
+    """Whether an array computes otherwise than others; numpy.ma takes 10 ms to import."""
+    return (type(leaf) is not ndarray and isinstance(leaf, ndarray)
+            and isinstance(leaf, (np.ma.MaskedArray, np.matrix)))
+
+
 cpdef str leaf_kind(leaf):
     """How an argument enters a trace: "array", "weak" (a Python float), "static", "refused"."""
     if type(leaf) is ndarray or isinstance(leaf, (ndarray, generic)):
-        if leaf.dtype.char not in computable:
-            return "refused"
-        return "array" if type(leaf) is ndarray or not isinstance(leaf, refused) else "refused"
+        return "array" if leaf.dtype.char in computable and not is_refused(leaf) else "refused"
     return "weak" if isinstance(leaf, float) else "static"
 
 
 cdef object refuse(object leaf, str name):
     """Raise for an argument that cannot be traced."""
-    if isinstance(leaf, refused):
+    if is_refused(leaf):
         raise DTypeError(f"{name} is a {type(leaf).__name__}: pass a plain array")
     if leaf.dtype.kind == "c":
         raise DTypeError(
