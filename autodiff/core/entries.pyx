@@ -29,7 +29,8 @@ from .containers cimport (
     same_name,
 )
 from .containers import leaves_like, paths
-from .program cimport Executable, Input, allocate_addresses, fits
+from .inputs cimport Input, fits
+from .program cimport Executable, allocate_addresses
 from .room cimport zeros
 from .results cimport check_results
 
@@ -139,8 +140,8 @@ cdef class Entry:
                 self.into = self.program.plan.executable_out
             executable = self.into
         n = executable.n_addresses()
-        if n + executable.n_inputs > ROOM:
-            bases = allocate_addresses(n + executable.n_inputs)
+        if n + executable.inputs.n > ROOM:
+            bases = allocate_addresses(n + executable.inputs.n)
         try:
             if not (self.match(<Structure> both.items[0], args, &at, bases, bases + n, held)
                     and self.match(<Structure> both.items[1], kwargs, &at, bases, bases + n, held)):
@@ -148,7 +149,7 @@ cdef class Entry:
             if out is not None:
                 check_results(into, executable.n_outputs, executable.outputs, held, self.name_of)
             for k in range(len(self.constants)):
-                bases[FIRST + executable.n_inputs + k] = cnp.PyArray_BYTES(
+                bases[FIRST + executable.inputs.n + k] = cnp.PyArray_BYTES(
                     <cnp.ndarray> self.constants[k])
             results = executable.run(bases, NULL, into)
         finally:
@@ -215,7 +216,7 @@ cdef class Entry:
                 return True
             return (type(given) is type(<object> leaf.value)
                     and type(given) in (int, bool, str) and given == <object> leaf.value)
-        wanted = &self.executable.inputs[k]
+        wanted = &self.executable.inputs.wanted[k]
         if leaf.kind == ARRAY:
             if fits(given, wanted):
                 bases[FIRST + k] = cnp.PyArray_BYTES(<cnp.ndarray> given)

@@ -187,14 +187,7 @@ def tangents(outputs, sources, given):
             if any([t is not None for t in arriving]):
                 sweep.stand_at(v)
                 y = graph.handle(v)
-                found = op.jvp(arriving, y, *y.inputs)
-                if found is None:
-                    continue
-                if type(found) is not Variable:
-                    raise DTypeError(
-                        f"the jvp of {op.name} returned {type(found).__name__}, not a Variable"
-                        f"{graph.here()}")
-                sweep.accumulate(v, <Variable> found)
+                sweep.contribute(v, op.jvp(arriving, y, *y.inputs), op, -1)
         return [sweep.found((<Variable> y).index) for y in ys]
     finally:
         graph.base_level = level_before

@@ -1,17 +1,12 @@
 """A program that runs: `run` for callers that have checked their arrays."""
 
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int64_t
 
 from .code cimport Code
+from .inputs cimport Inputs
 from .record cimport Record
 from .regions cimport Regions
 from .results cimport Output
-
-
-cdef struct Input:                # an argument as the program takes it at once
-    void* dtype                   # borrowed
-    int64_t* shape
-    int32_t ndim
 
 
 cdef class Executable:
@@ -23,23 +18,15 @@ cdef class Executable:
     cdef Code code
     cdef bint given               # results are written into arrays of the caller's
     cdef bint quick               # so little work that it keeps the interpreter's lock
-    cdef list dtypes              # of the arguments
-    cdef list shapes              # of the arguments
-    cdef list strides             # of the arguments, None where they are in C order
-    cdef Input* inputs
-    cdef int64_t* extents         # the shapes of the inputs, one after another
+    cdef Inputs inputs
     cdef Output* outputs
-    cdef Py_ssize_t n_inputs, n_outputs
+    cdef Py_ssize_t n_outputs
     cdef object __weakref__
 
-    cdef int note_inputs(self) except -1
-    cdef object coerce(self, Py_ssize_t k, object given)
     cdef int note_outputs(self) except -1
-    cdef int check_given(self, list arrays, list constants) except -1
     cdef Py_ssize_t n_addresses(self) noexcept
     cdef list run(self, char** bases, int64_t* spent, list out, int64_t times=*)
     cdef int fail(self, int status, void* of_run, int64_t failed) except -1
 
 
-cdef bint fits(object given, const Input* wanted) noexcept
 cdef char** allocate_addresses(Py_ssize_t n) except NULL

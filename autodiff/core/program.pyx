@@ -11,29 +11,18 @@ cimport numpy as cnp
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport INT64_MAX, int32_t, int64_t
-from libc.string cimport memcmp
 
-from ..errors import (
-    ArenaError,
-    ArgumentError,
-    DTypeError,
-    IndexRangeError,
-    NumberError,
-    ShapeError,
-    brief,
-)
+from ..errors import ArenaError, ArgumentError, IndexRangeError
 
 from .calls cimport callback
 from .code cimport ARENA, BLOCK, FIRST, Code, Instruction, Operand
-from .operations cimport type_dtypes
-from .variable cimport Variable
+from .inputs cimport Inputs
 from .kernels cimport INTERRUPTED, OK, RAISED, Run
 from .pool cimport Block, block_data, give_back, keep_first, lease_block
 from .record cimport Record
 from .regions cimport Regions
 from .results cimport Memory, check_results, new_memory, new_result
 from .steps cimport Steps
-from .values cimport ARGUMENT
 
 cnp.import_array()
 
@@ -53,18 +42,6 @@ cdef enum:
 cdef char nothing[64]             # where an arena of no bytes begins
 
 
-cdef bint fits(object given, const Input* wanted) noexcept:
-    """Whether an argument can be read as it is: its dtype and shape, aligned, in C order."""
-    cdef int dense = cnp.NPY_ARRAY_C_CONTIGUOUS | cnp.NPY_ARRAY_ALIGNED
-    if not cnp.PyArray_CheckExact(given):
-        return False
-    return (<void*> cnp.PyArray_DESCR(<cnp.ndarray> given) == wanted.dtype
-            and cnp.PyArray_NDIM(<cnp.ndarray> given) == wanted.ndim
-            and cnp.PyArray_FLAGS(<cnp.ndarray> given) & dense == dense
-            and memcmp(cnp.PyArray_DIMS(<cnp.ndarray> given), wanted.shape,
-                       wanted.ndim * sizeof(int64_t)) == 0)
-
-
 cdef class Executable:
     """A program that can run: regions and the steps of a plan, turned into code.
 
@@ -73,19 +50,15 @@ cdef class Executable:
     """
 
     def __dealloc__(self):
-        PyMem_Free(self.inputs)
-        PyMem_Free(self.extents)
         PyMem_Free(self.outputs)
 
     def __init__(self, Regions regions, Steps steps, const int32_t[::1] taken,
                  const int64_t[::1] workspace, bint given=False, Record record=None,
                  int64_t effort=1):
-        cdef int32_t node
         self.regions = regions
         self.measured = Record() if record is None else record
         self.captured_bytes = regions.captured_bytes
-        self.dtypes = [type_dtypes[regions.graph.nodes[node].dtype] for node in regions.arguments]
-        self.shapes = [<tuple> regions.graph.nodes[node].shape for node in regions.arguments]
+        self.inputs = Inputs(regions)
         self.given, self.effort = given, effort
         self.code = Code(regions, steps, taken, workspace, given, effort)
         self.arena_bytes = self.code.arena_bytes
@@ -93,37 +66,10 @@ cdef class Executable:
         self.small_bytes = self.code.small_bytes
         self.moved_bytes = self.code.moved_bytes
         self.quick = is_quick(self.code)
-        self.note_inputs()
         self.note_outputs()
 
-    cdef int note_inputs(self) except -1:
-        """What each argument must be, where a loop without Python looks it up."""
-        cdef Py_ssize_t k, d, at = 0
-        cdef object shape
-        cdef int32_t v
-        self.strides = [None] * len(self.shapes)
-        for v in range(self.regions.n_values):
-            if (self.regions.values[v].base == ARGUMENT and self.regions.values[v].root == v
-                    and not self.regions.is_dense(v)):
-                self.strides[self.regions.values[v].slot] = self.regions.strides_of(v)
-        self.n_inputs = len(self.shapes)
-        self.inputs = <Input*> PyMem_Malloc((self.n_inputs + 1) * sizeof(Input))
-        self.extents = <int64_t*> PyMem_Malloc(
-            (sum(map(len, self.shapes)) + 1) * sizeof(int64_t))
-        if self.inputs == NULL or self.extents == NULL:
-            raise MemoryError("no memory for the arguments of a program")
-        for k in range(self.n_inputs):
-            shape = self.shapes[k]
-            self.inputs[k].dtype = <void*> self.dtypes[k]
-            self.inputs[k].ndim = <int32_t> len(shape)
-            self.inputs[k].shape = self.extents + at
-            for d in range(len(shape)):
-                self.extents[at] = shape[d]
-                at += 1
-        return 0
-
     cdef int note_outputs(self) except -1:
-        """Where each result lies, likewise."""
+        """Where each result lies, where a loop without Python looks it up."""
         cdef Py_ssize_t k
         self.n_outputs = len(self.code.results)
         self.outputs = <Output*> PyMem_Malloc((self.n_outputs + 1) * sizeof(Output))
@@ -174,90 +120,7 @@ cdef class Executable:
         A 0-d input takes a Python scalar. Nothing else is converted, except that misaligned and
         byte-swapped arrays are copied.
         """
-        cdef Py_ssize_t k, n = self.n_inputs
-        cdef list arrays = []
-        cdef bint dense = True
-        if len(given) != n:
-            raise ArgumentError(f"the program takes {n} arrays, {len(given)} were given")
-        for k in range(n):
-            array = given[k]
-            if not fits(array, &self.inputs[k]):
-                array = self.coerce(k, array)
-                dense = dense and cnp.PyArray_IS_C_CONTIGUOUS(<cnp.ndarray> array)
-            arrays.append(array)
-        if dense:
-            return arrays, None
-        return arrays, tuple([None if array.flags.c_contiguous else array.strides
-                              for array in arrays])
-
-    cdef object coerce(self, Py_ssize_t k, object given):
-        """One argument that is not at once what the program takes, or the error about it."""
-        cdef object dtype = self.dtypes[k]
-        name = self.regions.graph.handle(self.regions.arguments[k]).name
-        if type(given) is Variable:
-            raise ArgumentError(
-                f"input {name!r}: a program runs on arrays, not on Variables")
-        if isinstance(given, np.ma.MaskedArray) or type(given) is np.matrix:
-            raise DTypeError(
-                f"input {name!r}: {type(given).__name__} is not supported, pass a plain array")
-        if isinstance(given, (bool, int, float, list, tuple)):
-            try:
-                plain = np.asarray(given)
-            except ValueError:                     # a ragged list
-                plain = np.asarray(None)
-            if plain.dtype.kind in "iu" and dtype.kind in "iu":
-                limits = np.iinfo(dtype)
-                if plain.size and not limits.min <= plain.min() <= plain.max() <= limits.max:
-                    raise NumberError(
-                        f"input {name!r} is {dtype}, {brief(given)} does not fit it")
-            elif plain.dtype.kind not in "biuf" or not np.can_cast(
-                    plain.dtype, dtype, "same_kind"):
-                raise DTypeError(f"input {name!r} is {dtype}, {brief(given)} was given")
-            array = plain.astype(dtype)
-        else:
-            array = np.asarray(given)
-        if array.dtype != dtype.newbyteorder("=") and array.dtype.newbyteorder("=") != dtype:
-            raise DTypeError(
-                f"input {name!r} is {dtype}, an array of {array.dtype} was given; convert it "
-                f"with .astype(np.{dtype})")
-        if array.shape != self.shapes[k]:
-            raise ShapeError(
-                f"input {name!r} has shape {self.shapes[k]}, an array of shape {array.shape} was "
-                "given")
-        if not array.dtype.isnative or not array.flags.aligned:
-            array = array.astype(dtype)
-        return array
-
-    cdef int check_given(self, list arrays, list constants) except -1:
-        """Raise where a run would read other arrays than these, or otherwise than they lie."""
-        cdef list nodes = self.regions.constants
-        cdef int dense = cnp.NPY_ARRAY_C_CONTIGUOUS | cnp.NPY_ARRAY_ALIGNED
-        cdef Py_ssize_t k, n = len(arrays)
-        cdef Variable x
-        if n != self.n_inputs or len(constants) != len(nodes):
-            raise ArgumentError(
-                f"the program takes {self.n_inputs} arrays and {len(nodes)} captured ones, {n} and "
-                f"{len(constants)} were given")
-        for k in range(n):
-            array, strides = arrays[k], self.strides[k]
-            if strides is None and fits(array, &self.inputs[k]):
-                continue
-            if not (cnp.PyArray_CheckExact(array) and array.dtype == self.dtypes[k]
-                    and array.shape == self.shapes[k] and array.flags.aligned
-                    and (array.flags.c_contiguous if strides is None
-                         else array.strides == strides)):
-                raise ArgumentError(
-                    f"argument {k} of a run is {self.dtypes[k]} of shape {self.shapes[k]}, as "
-                    f"`accept` gives it; {brief(array)} was given")
-        for k in range(len(nodes)):
-            array = constants[k]
-            x = self.regions.graph.handle(nodes[k])
-            if not (cnp.PyArray_CheckExact(array) and array.shape == x.shape
-                    and array.dtype == x.dtype and cnp.PyArray_FLAGS(array) & dense == dense):
-                raise ArgumentError(
-                    f"the captured array {x.name!r} is {x.dtype} of shape {x.shape} in C order; "
-                    f"{brief(array)} was given for it")
-        return 0
+        return self.inputs.accept(given)
 
     def __call__(self, list arrays, list constants, int64_t[::1] spent=None, list out=None,
                  int64_t times=1, name_of="array {}".format):
@@ -277,7 +140,7 @@ cdef class Executable:
             if spent.shape[0] != self.code.size:
                 raise ArgumentError("spent has another length than there are instructions")
             clocked = &spent[0] if spent.shape[0] else NULL
-        self.check_given(arrays, constants)
+        self.inputs.check(arrays, constants)
         if out is not None:
             if not self.given:
                 raise ArgumentError("out= takes a program that was made for it")

@@ -3,6 +3,7 @@
 from libc.stdint cimport int8_t, int32_t
 
 from .graph cimport Graph
+from .operations cimport Operation
 from .variable cimport Variable
 
 
@@ -18,6 +19,7 @@ cdef class Sweep:
     cdef int derivative_of(self, int32_t edge) noexcept
     cdef Variable found(self, int32_t v)
     cdef int accumulate(self, int32_t v, Variable g) except -1
+    cdef int contribute(self, int32_t v, object found, Operation op, int32_t j) except -1
     cdef Variable add(self, Variable total, Variable g)
     cdef object add_onto(self, Variable one, Variable other)
     cdef int stand_at(self, int32_t v) except -1

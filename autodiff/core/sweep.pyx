@@ -108,6 +108,17 @@ cdef class Sweep:
             self.table[v - self.first] = g.index + 1
         return 0
 
+    cdef int contribute(self, int32_t v, object found, Operation op, int32_t j) except -1:
+        """Add what a rule returned: `bprop` towards argument j, or with -1 `jvp`."""
+        if found is None:
+            return 0
+        if type(found) is not Variable:
+            rule = f"jvp of {op.name}" if j < 0 else f"bprop of {op.name} towards argument {j}"
+            raise DTypeError(
+                f"the {rule} returned {type(found).__name__}, not a Variable or None"
+                f"{self.graph.here()}")
+        return self.accumulate(v, <Variable> found)
+
     cdef Variable add(self, Variable total, Variable g):
         """total + g: in the place of the total where one is a part among zeros.
 
@@ -156,13 +167,7 @@ cdef class Sweep:
                 contribution = call(j, g, y, inputs[0], inputs[1])
             else:
                 contribution = call(j, g, y, *inputs)
-            if contribution is None:
-                continue
-            if type(contribution) is not Variable:
-                raise DTypeError(
-                    f"the bprop of {op.name} towards argument {j} returned "
-                    f"{type(contribution).__name__}, not a Variable or None{graph.here()}")
-            self.accumulate(source, <Variable> contribution)
+            self.contribute(source, contribution, op, j)
         return 0
 
     cdef str undefined(self, int32_t v, int32_t source):
