@@ -68,9 +68,9 @@ def fit(problem, policy, captured, allocate, early=None):
             return fit(problem, replace(policy, time_limit=0), captured, allocate, early)
     schedule, executable, is_proven = found
     for other in [] if is_proven else planner.cheaper(schedule.cost, room):
-        found = allocate(other)
-        if found.peak_bytes <= policy.nbytes:
-            schedule, executable = other, found
+        packing = allocate(other)
+        if packing.peak_bytes <= policy.nbytes:
+            schedule, executable = other, packing
             break
     return planner.certified(schedule, room, is_proven), executable
 

@@ -59,7 +59,7 @@ def jacobian(
     Raises
     ------
     ArgumentError
-        If f returns a container.
+        If f returns a container, or `argnums` names an argument twice.
     DTypeError
         If an argument of `argnums` is not of floating point.
 
@@ -138,7 +138,7 @@ def hvp(
     Raises
     ------
     ArgumentError
-        If there is no direction, or it is not built like its argument.
+        If there is no direction, it is not built like its argument, or `argnums` names one twice.
     ShapeError
         If f does not return a scalar, or the direction has another shape than its argument.
 

@@ -36,7 +36,7 @@ class Passes(NamedTuple):
     kept: list[Variable]        # its last results, the first inputs of the backward pass
     forward: Program
     captured: list[Any]         # arrays that the forward pass reads
-    lent: list[Variable]        # arguments, its next inputs, that it reads where they lie
+    lent: list[Variable]        # arguments that the backward pass reads where they lie, next
     backward: Program | None    # where there is nothing to differentiate
     captured_back: list[Any]
     beside: int                 # bytes of arrays that the backward pass alone reads
@@ -142,8 +142,9 @@ def run_forward(
 def _passes(trace, outputs, kept, seeds, grads, policy):
     """Plan both passes; under a budget each has what the other, and the trace, leave of it."""
     graph = trace.graph
-    lent = [x for x in kept if is_lent(trace, x)]
-    kept = [x for x in kept if not is_lent(trace, x)]
+    read = lent_nodes(trace, kept)
+    lent = [x for x in kept if x.index in read]
+    kept = [x for x in kept if x.index not in read]
     known = unrun([*outputs, *kept], graph.bindings)[2]
     results, inputs = [*outputs, *kept], [*kept, *lent, *seeds]
     forth = set(signature(known, results)[1])
@@ -158,14 +159,16 @@ def _passes(trace, outputs, kept, seeds, grads, policy):
     return Passes(known, kept, forward, captured, lent, backward, captured_back, beside)
 
 
-def is_lent(trace, x):
-    """Whether a value is an argument that the backward pass reads where it lies.
+def lent_nodes(trace, kept):
+    """The nodes of those `kept` that are arguments the backward pass reads where they lie.
 
-    One that is not in C order would be packed in every call.
+    One that is not aligned and in C order would be packed in every call.
     """
-    given = original(x)
-    return (trace.lends and any(given is one for one in trace.inputs)
-            and trace.graph.bindings[given.index].flags.c_contiguous)
+    if not trace.lends:
+        return set()
+    flags = {x.index: trace.graph.bindings[x.index].flags for x in trace.inputs}
+    lent = {node for node, flag in flags.items() if flag.c_contiguous and flag.aligned}
+    return {x.index for x in kept if original(x).index in lent}
 
 
 def _less(policy, nbytes):
@@ -265,8 +268,9 @@ def _choices(trace, outputs, seeds, grads, first, policy, found):
         for kept in choice(again - (held - marked)):
             yield kept
             if nbytes == policy.nbytes:     # copies, which a plan of both passes need not hold
+                lent = lent_nodes(trace, kept)
                 nbytes -= sum(
-                    x.nbytes for x in kept if not is_lent(trace, x)
+                    x.nbytes for x in kept if x.index not in lent
                     and (x.index in values or not graph.can_repeat(x.index)))
         if len(found) > 1 and _cost(found[-1]) > min(map(_cost, found)):
             return

@@ -45,6 +45,15 @@ def test_integer_arrays_are_refused_with_the_remedy():
         ad.grad(lambda p: p["n"].sum())({"x": X, "n": np.arange(3)})
 
 
+def test_an_heir_of_arrays_has_the_dtype_of_its_memory():
+    class Claims(np.ndarray):
+        dtype = np.dtype(float)
+
+    for held in (np.ones(3, complex), np.ones(3, np.float16)):
+        with pytest.raises(ad.DTypeError, match=f"argument 0 has dtype {held.dtype}"):
+            ad.grad(lambda x: x.sum())(held.view(Claims))
+
+
 def test_integers_that_are_not_differentiated_are_welcome():
     def f(x, k, mask, n):
         return (x[k] * mask).sum() * n

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import autodiff as ad
+from autodiff.transforms import value_and_pullback
 from transform_cases import RNG, X, cubes, rosenbrock
 
 
@@ -115,6 +116,17 @@ def test_jacobians_and_hessians_copy_no_argument():
         with ad.use_policy(X.nbytes // 4):
             found = g(x, X, scale=np.full(3000, 0.1))
         np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_pullbacks_that_lend_pack_no_argument_in_each_call():
+    room = np.zeros(8 * 100 + 1, np.uint8)
+    misaligned = room[1:].view(np.float64)
+    misaligned[:] = np.linspace(0, 1, 100)
+    for held in (np.linspace(0, 1, 100), misaligned, np.linspace(0, 1, 200)[::2]):
+        _, pull = value_and_pullback(np.multiply, (held, held), {}, None, (0,), lends=True)
+        is_lent = held.flags.aligned and held.flags.c_contiguous
+        assert pull.residual_bytes == (0 if is_lent else held.nbytes)
+        np.testing.assert_array_equal(pull(np.ones(100))[0], held)
 
 
 def test_hvp_holds_neither_the_gradient_nor_copies_of_arguments():

@@ -278,7 +278,7 @@ def test_steps_from_arrays_are_checked():
         Steps.from_arrays([0, 2], [0, 0])
     with pytest.raises(ValueError, match="differ in length"):
         Steps.from_arrays([0, 1], [0])
-    for columns in ([256], [0]), ([0], [2**32]), ([0], [0.5]), ([0], [0], [-256]):
+    for columns in ([256], [0]), ([0], [2**32]), ([0], [0.5]), ([0], [np.nan]), ([0], [0], [-256]):
         with pytest.raises(ValueError, match="are integers of int"):
             Steps.from_arrays(*map(np.array, columns))
 

@@ -13,7 +13,7 @@ from .constants cimport capture
 from .containers cimport Structure, first_leaf, name_leaves, put_together, take_apart
 from .graph cimport Graph, current_graph
 from .nodes cimport FLAG_WEAK
-from .operations cimport Operation
+from .operations cimport Operation, is_special
 from .operations import operation
 from .variable cimport Variable
 
@@ -44,23 +44,19 @@ cpdef Variable argument(Graph graph, shape, dtype, str name=None, bint weak=Fals
     return graph.handle(index)
 
 
-cdef bint is_refused(object leaf) except -1:
-    """Whether an array computes otherwise than others; numpy.ma takes 10 ms to import."""
-    return (type(leaf) is not ndarray and isinstance(leaf, ndarray)
-            and isinstance(leaf, (np.ma.MaskedArray, np.matrix)))
-
-
 cpdef str leaf_kind(leaf):
     """How an argument enters a trace: "array", "weak" (a Python float), "static", "refused"."""
     if type(leaf) is ndarray or isinstance(leaf, (ndarray, generic)):
-        return "array" if leaf.dtype.char in computable and not is_refused(leaf) else "refused"
+        held = leaf if type(leaf) is ndarray else np.asarray(leaf)   # an heir may say another dtype
+        return "array" if held.dtype.char in computable and not is_special(leaf) else "refused"
     return "weak" if isinstance(leaf, float) else "static"
 
 
 cdef object refuse(object leaf, str name):
     """Raise for an argument that cannot be traced."""
-    if is_refused(leaf):
+    if is_special(leaf):
         raise DTypeError(f"{name} is a {type(leaf).__name__}: pass a plain array")
+    leaf = np.asarray(leaf)
     if leaf.dtype.kind == "c":
         raise DTypeError(
             f"{name} has dtype {leaf.dtype}; autodiff computes with real numbers: pass the real "
@@ -181,9 +177,9 @@ cpdef Variable original(Variable x):
 
 def positions(args, argnums):
     """`argnums` counted from the front; ArgumentError where there is no such argument."""
-    cdef Py_ssize_t k, n = len(args)
+    cdef Py_ssize_t n = len(args)
     cdef list found = []
-    for k in argnums:
+    for k in argnums:                             # of any size
         if not -n <= k < n:
             raise ArgumentError(
                 f"argnums={k}, but {n} positional arguments were given: what is "

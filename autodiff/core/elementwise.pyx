@@ -15,7 +15,7 @@ from ..errors import DTypeError, GraphError, IndexRangeError, NumberError, Shape
 from .constants cimport capture, literal
 from .graph cimport Graph
 from .nodes cimport FLAG_WEAK
-from .operations cimport Operation, dtype_number, type_dtypes
+from .operations cimport Operation, dtype_number, is_special, type_dtypes
 from .room cimport resize
 from .variable cimport Variable
 from .kernels cimport PyUFuncGenericFunction, find_loop, npy_intp
@@ -292,7 +292,7 @@ def run_loop(Elementwise op, list arrays, out):
 def as_operand(value):
     """`value` as an array a Variable can meet, or None for what is not one."""
     if isinstance(value, (np.ndarray, np.generic)):
-        if type(value) is np.matrix or isinstance(value, np.ma.MaskedArray):
+        if is_special(value):
             raise DTypeError(f"{type(value).__name__} is not supported: pass a plain array")
         return np.asarray(value)
     if isinstance(value, (list, tuple)):

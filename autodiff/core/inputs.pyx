@@ -9,7 +9,7 @@ from libc.string cimport memcmp
 
 from ..errors import ArgumentError, DTypeError, NumberError, ShapeError, brief
 
-from .operations cimport type_dtypes
+from .operations cimport is_special, type_dtypes
 from .regions cimport Regions
 from .values cimport ARGUMENT
 from .variable cimport Variable
@@ -89,7 +89,7 @@ cdef class Inputs:
         if type(given) is Variable:
             raise ArgumentError(
                 f"input {name!r}: a program runs on arrays, not on Variables")
-        if isinstance(given, np.ma.MaskedArray) or type(given) is np.matrix:
+        if is_special(given):
             raise DTypeError(
                 f"input {name!r}: {type(given).__name__} is not supported, pass a plain array")
         if isinstance(given, (bool, int, float, list, tuple)):

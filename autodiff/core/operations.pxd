@@ -22,3 +22,4 @@ cdef list operations
 cdef dict functions
 cdef object type_dtypes           # by NumPy's type number: the dtype, or None
 cpdef int dtype_number(object dtype, str what) except -1
+cdef bint is_special(object array) except -1

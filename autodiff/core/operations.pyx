@@ -83,6 +83,12 @@ CONSTANT = Operation("constant", b"\x00")                 # a literal or a captu
 cdef Operation _variable = VARIABLE, _argument = ARGUMENT, _constant = CONSTANT
 
 
+cdef bint is_special(object array) except -1:
+    """Whether an array computes otherwise than others do; numpy.ma takes 10 ms to import."""
+    return (type(array) is not np.ndarray and isinstance(array, np.ndarray)
+            and isinstance(array, (np.ma.MaskedArray, np.matrix)))
+
+
 cpdef int dtype_number(object dtype, str what) except -1:
     """NumPy's type number of `dtype`; DTypeError if values of it cannot be computed with."""
     try:

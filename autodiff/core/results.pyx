@@ -11,7 +11,7 @@ from ..errors import ArgumentError, DTypeError, ShapeError
 
 from .calls cimport array_view
 from .code cimport BLOCK
-from .operations cimport type_dtypes
+from .operations cimport is_special, type_dtypes
 from .pool cimport block_data, give_back_results, lease_results
 
 cnp.import_array()
@@ -82,9 +82,7 @@ cdef int check_result(object given, const Output* wanted, Py_ssize_t k,
     """Raise where a result cannot be written into the k-th array that was given for it."""
     dtype = type_dtypes[wanted.dtype]
     shape = tuple([wanted.layout[1 + d] for d in range(wanted.layout[0])])
-    if type(given) is not np.ndarray and (
-            not isinstance(given, np.ndarray)
-            or isinstance(given, (np.ma.MaskedArray, np.matrix))):
+    if not isinstance(given, np.ndarray) or is_special(given):
         raise ArgumentError(
             f"out=: {name_of(k)} is a {type(given).__name__}, an array of {dtype} and shape "
             f"{shape} is needed")

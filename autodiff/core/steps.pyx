@@ -77,7 +77,8 @@ cdef _view(Steps steps, void* data, int typenum):
 cdef _column(given, dtype, str what):
     """Read one column of integers; ValueError where the type of the steps does not hold them."""
     found = np.asarray(given)
-    column = np.ascontiguousarray(found, dtype)
+    with np.errstate(invalid="ignore"):
+        column = np.ascontiguousarray(found, dtype)
     if found.dtype != dtype and (column != found).any():
         raise ValueError(f"{what} are integers of {np.dtype(dtype)}, not all of these")
     return column
